@@ -1,0 +1,200 @@
+#include "ndcao/block/cao.h"
+
+#include <cmath>
+#include <utility>
+
+#include "ndcao/base/hash.h"
+#include "ndcao/block/cao_estimator.h"
+#include "ndcao/random/sequence.h"
+
+namespace ndcao {
+namespace {
+
+constexpr std::size_t kLeastPoints = 3;  // before that there is nothing to fit
+constexpr std::size_t kLateGroups = 64;  // how late a group may be, beyond its round
+constexpr double kLinearRidge = 0.1;
+constexpr double kMonomialRidge = 10;
+
+// Streams of a trial (their `index`): the features, then one for each candidate.
+constexpr std::uint32_t kFeatureStream = 0;
+constexpr std::uint32_t kCandidateStream = 1;
+
+/// The slice stands at one point in all evaluations of the group.
+class PointProposal : public Proposal {
+ public:
+  PointProposal(const Slice* slice, CaoPoint point) : slice_(slice), point_(std::move(point)) {}
+
+  bool places() const override { return true; }
+  void Place(std::span<float> out) const override {
+    const float* value = point_->data();
+    for (const Run& run : slice_->runs()) {
+      for (std::uint64_t i = 0; i < run.length; ++i) out[run.local + i] = *value++;
+    }
+  }
+  void Perturb(std::uint32_t, std::span<const float>, std::span<float> out) const override {
+    Place(out);
+  }
+
+ private:
+  const Slice* slice_;
+  CaoPoint point_;
+};
+
+std::vector<float> Gather(const Slice& slice, std::span<const float> storage) {
+  std::vector<float> packed;
+  packed.reserve(slice.size());
+  for (const Run& run : slice.runs()) {
+    const auto begin = storage.begin() + static_cast<std::ptrdiff_t>(run.local);
+    packed.insert(packed.end(), begin, begin + static_cast<std::ptrdiff_t>(run.length));
+  }
+  return packed;
+}
+
+// α(0): as told, or relative to the size of the initial parameters (to 1 if they are zeros).
+double FirstStep(const BlockOptions& options, const std::vector<float>& start) {
+  if (options.sigma > 0) return options.sigma;
+  double square = 0;
+  for (const double x : start) square += x * x;
+  const double scale = std::sqrt(square / static_cast<double>(start.size()));
+  return options.cao.step * (scale > 0 ? scale : 1);
+}
+
+}  // namespace
+
+CaoOptimizer::CaoOptimizer(const BlockOptions& options, CohortContext context,
+                           std::span<const float> initial)
+    : options_(options),
+      context_(std::move(context)),
+      start_(std::make_shared<const std::vector<float>>(Gather(context_.slice, initial))),
+      first_step_(FirstStep(options_, *start_)),
+      history_(options_.cao.window, kLateGroups + context_.shape.slots),
+      rest_(*start_) {}
+
+std::shared_ptr<const Proposal> CaoOptimizer::Propose(TrialId trial) const {
+  return std::make_shared<PointProposal>(&context_.slice, Choose(history_.Now(), trial).point);
+}
+
+void CaoOptimizer::Observe(const GroupObservation& group, std::span<const float>,
+                           std::span<float> target, Executor&) {
+  const auto known = history_.At(group.base_version);
+  if (!std::isfinite(group.centre) || !known) return;
+  Choice choice = Choose(*known, group.trial);
+  CaoEntry entry;
+  entry.version = group.version;
+  entry.progress = (group.time + 1) / group.horizon;
+  entry.loss = group.centre;
+  entry.point = std::move(choice.point);
+  entry.kept = std::move(choice.kept);
+  history_.Add(std::move(entry));
+  MoveToCentre(target);
+}
+
+CaoOptimizer::Choice CaoOptimizer::Choose(std::span<const CaoEntry> known, TrialId trial) const {
+  if (known.empty()) return {start_, {}};
+  const CaoPoint centre = Centre(known);
+  const double step = Step(known);
+  if (!(step > 0)) return {centre, {}};
+  std::unique_ptr<CaoEstimate> estimate;
+  std::vector<Monomial> kept;
+  if (known.size() >= kLeastPoints) {
+    CaoWindow window = MakeWindow(known, *centre, step);
+    const double ridge = options_.cao.ridge;
+    if (options_.cao.estimator == CaoEstimator::kLinear) {
+      estimate = FitLinear(std::move(window), ridge > 0 ? ridge : kLinearRidge);
+    } else {
+      auto monomial = MonomialEstimate::Fit(
+          window, known.back().kept, options_.cao.monomials, ridge > 0 ? ridge : kMonomialRidge,
+          RandomSequence(context_.seed, Purpose::kCandidates, trial.value, kFeatureStream));
+      if (options_.cao.keep_largest) kept = monomial->Largest();
+      estimate = std::move(monomial);
+    }
+  }
+  const std::size_t size = centre->size();
+  std::vector<double> u(size, 0.0), best(size, 0.0);
+  double best_value = 0;
+  for (std::uint32_t k = 0; k < options_.cao.candidates; ++k) {
+    DrawCandidate(trial, k, u);
+    if (estimate == nullptr) {
+      best = u;
+      break;
+    }
+    const double value = estimate->At(u);
+    if (k == 0 || value < best_value) best_value = value, best = u;
+  }
+  if (estimate != nullptr && estimate->At(std::vector<double>(size, 0.0)) < best_value) {
+    return {centre, std::move(kept)};
+  }
+  std::vector<float> point(size);
+  for (std::size_t j = 0; j < size; ++j) {
+    point[j] = static_cast<float>((*centre)[j] + step * best[j]);
+  }
+  return {std::make_shared<const std::vector<float>>(std::move(point)), std::move(kept)};
+}
+
+CaoPoint CaoOptimizer::Centre(std::span<const CaoEntry> known) const {
+  if (known.empty()) return start_;
+  return options_.cao.centre == CaoCentre::kBest ? known.back().best : known.back().point;
+}
+
+double CaoOptimizer::Step(std::span<const CaoEntry> known) const {
+  const CaoOptions& cao = options_.cao;
+  if (known.empty()) return first_step_;
+  switch (cao.schedule) {
+    case CaoStep::kConstant:
+      return first_step_;
+    case CaoStep::kLinear:
+      return first_step_ *
+             std::max(cao.step_floor, 1 - (1 - cao.step_floor) * known.back().progress);
+    case CaoStep::kDecaying:
+      return first_step_ / std::sqrt(1.0 + static_cast<double>(known.back().count));
+  }
+  return first_step_;
+}
+
+// Sixteen bits a number: finer than any estimate, and half the price.
+void CaoOptimizer::DrawCandidate(TrialId trial, std::uint32_t candidate,
+                                 std::span<double> u) const {
+  RandomSequence random(ChainHash(context_.seed, context_.cohort_key), Purpose::kCandidates,
+                        trial.value, kCandidateStream + candidate);
+  for (std::size_t j = 0; j < u.size(); j += 2) {
+    const std::uint32_t bits = random.Next32();
+    u[j] = ((bits & 0xffff) + 0.5) * 0x1p-15 - 1;
+    if (j + 1 < u.size()) u[j + 1] = ((bits >> 16) + 0.5) * 0x1p-15 - 1;
+  }
+}
+
+void CaoOptimizer::MoveToCentre(std::span<float> target) {
+  const CaoPoint centre = Centre(history_.Now());
+  std::size_t packed = 0;
+  for (const Run& run : context_.slice.runs()) {
+    for (std::uint64_t i = 0; i < run.length; ++i, ++packed) {
+      const float move = (*centre)[packed] - rest_[packed];
+      rest_[packed] += move;
+      target[run.local + i] += move;
+    }
+  }
+}
+
+void CaoOptimizer::Save(ByteWriter& out) const {
+  out.PutAll(std::span<const float>(*start_));
+  out.PutAll(std::span<const float>(rest_));
+  out.Put(first_step_);
+  history_.Save(out);
+}
+
+void CaoOptimizer::Load(ByteReader& in) {
+  std::vector<float> start(start_->size());
+  in.GetAll(std::span<float>(start));
+  start_ = std::make_shared<const std::vector<float>>(std::move(start));
+  in.GetAll(std::span<float>(rest_));
+  first_step_ = in.Get<double>();
+  history_.Load(in, rest_.size());
+}
+
+std::vector<Statistic> CaoOptimizer::Statistics() const {
+  const auto known = history_.Now();
+  if (known.empty()) return {};
+  return {{"loss", known.back().loss}, {"best", known.back().best_loss}, {"step", Step(known)}};
+}
+
+}  // namespace ndcao

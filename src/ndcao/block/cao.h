@@ -1,0 +1,65 @@
+// CAO, the algorithm of the family that this project comes from, kept as its reference:
+//   E. B. Kosmatopoulos, "An adaptive optimization scheme with satisfactory transient
+//     performance", Automatica 45(3), 2009;
+//   E. B. Kosmatopoulos and A. Kouvelas, "Large scale nonlinear control system fine-tuning through
+//     learning", IEEE Transactions on Neural Networks 20(6), 2009;
+//   A. Ch. Kapoutsis, S. A. Chatzichristofis, E. B. Kosmatopoulos, "A distributed, plug-n-play
+//     algorithm for multi-robot applications with a priori non-computable objective functions",
+//     IJRR 2019, arXiv 2111.07441.
+//
+// A block fits an estimator of the global performance to the last T pairs (its own parameters,
+// global performance), draws N candidates around its best point so far, and goes to the one that
+// the estimator likes best. One evaluation serves all blocks: each group's loss at the centre is
+// measured where the blocks' proposals place them. For small blocks and expensive objectives
+// without noise: a window of T points spans T directions.
+//
+// The optimizer looks after one block; its slice rests at the centre, and stands at the candidate
+// during a group.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "ndcao/block/block_optimizer.h"
+#include "ndcao/block/cao_history.h"
+
+namespace ndcao {
+
+class CaoOptimizer : public BlockOptimizer {
+ public:
+  CaoOptimizer(const BlockOptions& options, CohortContext context, std::span<const float> initial);
+
+  std::shared_ptr<const Proposal> Propose(TrialId trial) const override;
+  /// J is the group's loss at the centre. One that is not finite, or that was measured at a version
+  /// too old to be known, teaches nothing.
+  void Observe(const GroupObservation& group, std::span<const float> theta, std::span<float> target,
+               Executor& executor) override;
+  void Save(ByteWriter& out) const override;
+  void Load(ByteReader& in) override;
+  std::vector<Statistic> Statistics() const override;
+
+ private:
+  /// Where to go next, and the monomials worth keeping.
+  struct Choice {
+    CaoPoint point;
+    std::vector<Monomial> kept;
+  };
+
+  /// A function of what was known, and of the trial.
+  Choice Choose(std::span<const CaoEntry> known, TrialId trial) const;
+  CaoPoint Centre(std::span<const CaoEntry> known) const;
+  double Step(std::span<const CaoEntry> known) const;
+  void DrawCandidate(TrialId trial, std::uint32_t candidate, std::span<double> u) const;
+  void MoveToCentre(std::span<float> target);
+
+  BlockOptions options_;
+  CohortContext context_;
+  CaoPoint start_;
+  double first_step_;  // α(0)
+  CaoHistory history_;
+  std::vector<float> rest_;  // where the slice of θ is, after all moves
+};
+
+}  // namespace ndcao

@@ -1,0 +1,62 @@
+#include "ndcao/block/loss_guard.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace ndcao {
+namespace {
+
+constexpr double kFastRate = 0.05;     // of F, once 20 groups are in
+constexpr double kQuietGroups = 30;    // F is followed, but not judged, before
+constexpr double kRise = 0.5;          // of the excess: healthy runs stay below 0.2
+constexpr double kNoise = 2;           // mean deviations; F's own noise is below 0.3 of one
+constexpr std::size_t kMoves = 1024;   // the most that can be taken back
+
+}  // namespace
+
+bool LossGuard::Add(double loss, double deviation, double excess) {
+  groups_ += 1;
+  fast_ += std::max(kFastRate, 1 / groups_) * (loss - fast_);
+  if (groups_ <= kQuietGroups || fast_ < least_) {
+    least_ = fast_;
+    moves_.clear();
+    return false;
+  }
+  return fast_ - least_ > std::max(kRise * excess, kNoise * deviation);
+}
+
+void LossGuard::Remember(Move move) {
+  moves_.push_front(std::move(move));
+  if (moves_.size() > kMoves) moves_.pop_back();
+}
+
+std::deque<Move> LossGuard::TakeMoves() { return std::exchange(moves_, {}); }
+
+void LossGuard::Restart(std::uint64_t version) {
+  fast_ = least_;
+  step_factor_ *= 0.5;
+  restored_version_ = version;
+}
+
+void LossGuard::Save(ByteWriter& out) const {
+  for (const double x : {groups_, fast_, least_, step_factor_}) out.Put(x);
+  out.Put(restored_version_);
+  out.Put(static_cast<std::uint64_t>(moves_.size()));
+  for (const Move& move : moves_) {
+    out.Put(move.trial.value);
+    out.PutVector(move.coefficients);
+  }
+}
+
+void LossGuard::Load(ByteReader& in) {
+  for (double* x : {&groups_, &fast_, &least_, &step_factor_}) *x = in.Get<double>();
+  restored_version_ = in.Get<std::uint64_t>();
+  const auto count = in.Get<std::uint64_t>();
+  moves_.clear();
+  for (std::uint64_t i = 0; i < count && in.ok(); ++i) {
+    const TrialId trial{in.Get<std::uint64_t>()};
+    moves_.push_back({trial, in.GetVector<float>()});
+  }
+}
+
+}  // namespace ndcao

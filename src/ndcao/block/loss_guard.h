@@ -1,0 +1,55 @@
+// The guard against divergence: a pure function of the losses.
+//
+// It follows a fast mean F of the loss at the centre and the least value it has had. When F rises
+// above that by half of the loss (measured from its floor), and by more than the noise in F
+// explains, the optimizer takes back the moves it made since, and halves its step for good.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <vector>
+
+#include "ndcao/base/bytes.h"
+#include "ndcao/base/ids.h"
+
+namespace ndcao {
+
+/// A move that was made, as the combination of perturbations that it was.
+struct Move {
+  TrialId trial;
+  std::vector<float> coefficients;
+};
+
+class LossGuard {
+ public:
+  /// One more group: its loss at the centre (winsorised), the mean deviation of such losses, and
+  /// how far the least F lies above the floor. True: take the moves back.
+  bool Add(double loss, double deviation, double excess);
+
+  /// A move made at the present version.
+  void Remember(Move move);
+  /// The moves since the least F, newest first; forgets them.
+  std::deque<Move> TakeMoves();
+  /// After the moves were taken back.
+  void Restart(std::uint64_t version);
+
+  /// Groups proposed before a roll-back speak of parameters that are gone.
+  bool Outdated(std::uint64_t base_version) const { return base_version < restored_version_; }
+  /// 1, halved at every roll-back.
+  double step_factor() const { return step_factor_; }
+  double fast_loss() const { return fast_; }
+  double least_loss() const { return least_; }
+
+  void Save(ByteWriter& out) const;
+  void Load(ByteReader& in);
+
+ private:
+  double groups_ = 0;
+  double fast_ = 0;
+  double least_ = 0;
+  double step_factor_ = 1;
+  std::uint64_t restored_version_ = 0;
+  std::deque<Move> moves_;  // newest first
+};
+
+}  // namespace ndcao

@@ -1,0 +1,90 @@
+#include "ndcao/block/noise_budget.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "ndcao/block/perturbing.h"
+
+namespace ndcao {
+namespace {
+
+StepContext MakeStepContext(const BlockOptions& options, const CohortContext& context) {
+  return {options.sigma,
+          static_cast<double>(context.shape.evaluations),
+          static_cast<double>(context.shape.slots),
+          static_cast<double>(context.parameters),
+          options.loss_floor,
+          options.noise_budget};
+}
+
+}  // namespace
+
+NoiseBudgetOptimizer::NoiseBudgetOptimizer(const BlockOptions& options, CohortContext context)
+    : options_(options),
+      context_(std::move(context)),
+      stream_(context_.seed),
+      statistics_(MakeStepContext(options_, context_)) {}
+
+std::shared_ptr<const Proposal> NoiseBudgetOptimizer::Propose(TrialId trial) const {
+  return std::make_shared<StreamProposal>(&context_.slice, stream_, trial,
+                                          static_cast<float>(options_.sigma), false);
+}
+
+void NoiseBudgetOptimizer::Observe(const GroupObservation& group, std::span<const float>,
+                                   std::span<float> target, Executor& executor) {
+  if (guard_.Outdated(group.base_version)) return;
+  if (!statistics_.Add(group.centre, group.losses)) return;
+  if (guard_.Add(statistics_.group_loss(), statistics_.loss_deviation(),
+                 statistics_.ExcessOf(guard_.least_loss()))) {
+    RollBack(group.version, target, executor);
+    return;
+  }
+  eta_ = guard_.step_factor() * statistics_.Step(group.time, group.horizon);
+  if (eta_ == 0) return;
+  Move move{group.trial, statistics_.Coefficients(eta_, group.losses)};
+  AddCombination(context_.slice, stream_, move.trial, move.coefficients, target, executor);
+  guard_.Remember(std::move(move));
+}
+
+// The perturbations are regenerated from their keys, so no copy of θ has to be kept.
+void NoiseBudgetOptimizer::RollBack(std::uint64_t version, std::span<float> target,
+                                    Executor& executor) {
+  const std::deque<Move> moves = guard_.TakeMoves();
+  for (const Move& move : moves) {
+    std::vector<float> opposite = move.coefficients;
+    for (float& c : opposite) c = -c;
+    AddCombination(context_.slice, stream_, move.trial, opposite, target, executor);
+  }
+  decisions_.push_back(
+      fmt::format("the loss rose from {:.6g} to {:.6g}: took back {} moves and halved the step",
+                  guard_.least_loss(), guard_.fast_loss(), moves.size()));
+  guard_.Restart(version);
+  statistics_.ResetLoss(guard_.least_loss());
+}
+
+std::vector<std::string> NoiseBudgetOptimizer::TakeDecisions() {
+  return std::exchange(decisions_, {});
+}
+
+void NoiseBudgetOptimizer::Save(ByteWriter& out) const {
+  statistics_.Save(out);
+  guard_.Save(out);
+  out.Put(eta_);
+}
+
+void NoiseBudgetOptimizer::Load(ByteReader& in) {
+  statistics_.Load(in);
+  guard_.Load(in);
+  eta_ = in.Get<double>();
+}
+
+std::vector<Statistic> NoiseBudgetOptimizer::Statistics() const {
+  return {{"loss", statistics_.loss()},
+          {"gB2", statistics_.gradient()},
+          {"trH", statistics_.curvature()},
+          {"eta", eta_},
+          {"step_factor", guard_.step_factor()}};
+}
+
+}  // namespace ndcao

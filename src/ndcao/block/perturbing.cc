@@ -1,0 +1,70 @@
+#include "ndcao/block/perturbing.h"
+
+#include <algorithm>
+#include <array>
+
+namespace ndcao {
+namespace {
+
+// Parameters per piece: enough work to be worth handing to a thread, few enough to stay in the
+// first-level cache while the perturbations of every evaluation are regenerated.
+constexpr std::uint64_t kPiece = 4096;
+
+}  // namespace
+
+void StreamProposal::Perturb(std::uint32_t k, std::span<const float> point,
+                             std::span<float> out) const {
+  const bool minus = antithetic_ && k % 2 == 1;
+  const std::uint32_t index = antithetic_ ? k / 2 : k;
+  const float scale = minus ? -sigma_ : sigma_;
+  for (const Run& run : slice_->runs()) {
+    stream_.Perturb(trial_, index, scale, run.global, point.subspan(run.local, run.length),
+                    out.subspan(run.local, run.length));
+  }
+}
+
+void StillProposal::Perturb(std::uint32_t, std::span<const float> point,
+                            std::span<float> out) const {
+  for (const Run& run : slice_->runs()) {
+    std::copy_n(point.begin() + static_cast<std::ptrdiff_t>(run.local), run.length,
+                out.begin() + static_cast<std::ptrdiff_t>(run.local));
+  }
+}
+
+void ForEachPiece(const Slice& slice, Executor& executor,
+                  const std::function<void(const Run&, std::uint64_t packed)>& work) {
+  struct Piece {
+    Run run;
+    std::uint64_t packed;
+  };
+  std::vector<Piece> pieces;
+  std::uint64_t packed = 0;
+  for (const Run& run : slice.runs()) {
+    for (std::uint64_t done = 0; done < run.length; done += kPiece) {
+      const std::uint64_t length = std::min(kPiece, run.length - done);
+      pieces.push_back({{run.global + done, run.local + done, length}, packed + done});
+    }
+    packed += run.length;
+  }
+  // Short runs are handed out many at a time.
+  const std::size_t batch =
+      std::max<std::size_t>(1, pieces.size() * kPiece / (slice.size() + 1) / 2);
+  executor.Run((pieces.size() + batch - 1) / batch, [&](std::size_t i) {
+    const std::size_t end = std::min(pieces.size(), (i + 1) * batch);
+    for (std::size_t p = i * batch; p < end; ++p) work(pieces[p].run, pieces[p].packed);
+  });
+}
+
+void AddCombination(const Slice& slice, const PerturbationStream& stream, TrialId trial,
+                    std::span<const float> coefficients, std::span<float> target,
+                    Executor& executor) {
+  ForEachPiece(slice, executor, [&](const Run& run, std::uint64_t) {
+    std::array<float, kPiece> buffer;
+    const std::span<float> sum(buffer.data(), run.length);
+    std::fill(sum.begin(), sum.end(), 0.0f);
+    stream.Accumulate(trial, coefficients, run.global, sum);
+    for (std::size_t i = 0; i < run.length; ++i) target[run.local + i] += sum[i];
+  });
+}
+
+}  // namespace ndcao

@@ -1,0 +1,65 @@
+#include "ndcao/cli/block_config.h"
+
+#include <fmt/format.h>
+
+#include <set>
+
+#include "ndcao/base/toml_text.h"
+#include "ndcao/block/block_optimizer.h"
+#include "ndcao/cli/files.h"
+
+namespace ndcao {
+namespace {
+
+Result<BlockOverride> ReadOverride(const toml::table& table, const BlockOptions& base) {
+  static const std::set<std::string> kKeys = {"pattern",    "optimizer", "sigma", "frozen",
+                                              "loss-floor", "eps",       "rate"};
+  for (const auto& [key, value] : table) {
+    if (kKeys.contains(std::string(key.str()))) continue;
+    return Invalid(
+        fmt::format("key '{}' is unknown; allowed: {}", key.str(), fmt::join(kKeys, ", ")));
+  }
+  BlockOverride result{table["pattern"].value_or(std::string()), base};
+  if (result.pattern.empty()) return Invalid("'pattern' is missing");
+  if (const auto name = table["optimizer"].value<std::string>()) {
+    NDCAO_ASSIGN(const OptimizerDefaults defaults, DefaultsFor(*name));
+    result.options = defaults.options;
+  }
+  BlockOptions& options = result.options;
+  options.sigma = table["sigma"].value_or(options.sigma);
+  options.frozen = table["frozen"].value_or(options.frozen);
+  options.noise_budget.eps = table["eps"].value_or(options.noise_budget.eps);
+  options.peer.rate = table["rate"].value_or(options.peer.rate);
+  if (const auto floor = table["loss-floor"].value<double>()) options.loss_floor = *floor;
+  return result;
+}
+
+Status ReadOverrides(const std::string& path, RunSpec& spec) {
+  NDCAO_ASSIGN(const std::string text, ReadText(path));
+  NDCAO_ASSIGN(const toml::table parsed, ParseToml(text));
+  const toml::array* blocks = parsed["block"].as_array();
+  if (blocks == nullptr) return Invalid("'block' is no array of tables ([[block]])");
+  for (const toml::node& node : *blocks) {
+    if (!node.is_table()) return Invalid("'block' is no array of tables ([[block]])");
+    NDCAO_ASSIGN(BlockOverride entry, ReadOverride(*node.as_table(), spec.options));
+    spec.overrides.push_back(std::move(entry));
+  }
+  return Ok();
+}
+
+}  // namespace
+
+Status ResolveBlocks(const std::string& blocks, const std::string& config, RunSpec& spec) {
+  spec.blocks = blocks;
+  for (const std::string kind : {"pattern", "file"}) {
+    if (!blocks.starts_with(kind + ":")) continue;
+    NDCAO_ASSIGN(spec.blocks_text, ReadText(blocks.substr(kind.size() + 1)));
+    spec.blocks = kind;
+  }
+  if (config.empty()) return Ok();
+  const Status read = ReadOverrides(config, spec);
+  if (!read.ok()) return read.error().Context("--config " + config);
+  return Ok();
+}
+
+}  // namespace ndcao

@@ -1,0 +1,239 @@
+// ndcao replay, verify, inspect, export: a run's past, from its journal; no network is evaluated.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "ndcao/base/hash.h"
+#include "ndcao/cli/command.h"
+#include "ndcao/cli/files.h"
+#include "ndcao/cli/progress.h"
+#include "ndcao/cli/run_options.h"
+#include "ndcao/cli/train_run.h"
+#include "ndcao/evaluate/torch/network_problem.h"
+#include "ndcao/replica/run_spec.h"
+
+namespace ndcao {
+namespace {
+
+struct Flags {
+  std::string run;
+  std::string out;
+  std::string data_dir;
+  std::optional<std::uint64_t> until;
+  std::optional<BlockId> block;
+  bool partition = false;
+  bool json = false;
+};
+
+using Json = nlohmann::ordered_json;
+
+struct OpenedRun {
+  RunDirectory directory;
+  Layout layout;
+  Offset end = 0;
+};
+
+// The layout comes with the journal's first record's spec; no data set is needed for it.
+Result<OpenedRun> OpenRun(const Flags& flags) {
+  FileJournalOptions options;
+  options.mode = OpenMode::kReadOnly;
+  NDCAO_ASSIGN(RunDirectory run, RunDirectory::Open(flags.run, options));
+  NDCAO_ASSIGN(Layout layout, run.ReadLayout());
+  NDCAO_ASSIGN(Offset end, run.journal().End());
+  if (flags.until && *flags.until > end) {
+    return Invalid(fmt::format("--until {}: the journal has {} records", *flags.until, end));
+  }
+  if (flags.until) end = *flags.until;
+  return OpenedRun{std::move(run), std::move(layout), end};
+}
+
+/// Folds one block alone: its slice of the initial parameters, its optimizer, the losses.
+Result<ParameterVector> FoldBlock(OpenedRun& run, BlockId block) {
+  NDCAO_ASSIGN(const Partition partition,
+               MakePartition(run.directory.spec().blocks, run.directory.spec().blocks_text,
+                             run.layout, run.directory.spec().seed));
+  if (block >= partition.blocks().size()) {
+    return Invalid(fmt::format("--block {}: the run has blocks 0 to {}", block,
+                               partition.blocks().size() - 1));
+  }
+  ParameterVector slice;
+  for (const Run& part : partition.blocks()[block].slice.runs()) {
+    const auto begin = run.directory.initial().begin() + static_cast<std::ptrdiff_t>(part.global);
+    slice.insert(slice.end(), begin, begin + static_cast<std::ptrdiff_t>(part.length));
+  }
+  NDCAO_ASSIGN(Replica replica,
+               Replica::Create(run.directory.spec(), run.layout, std::move(slice), block));
+  NDCAO_TRY(run.directory.FoldInto(replica, run.end));
+  return *replica.parameters();
+}
+
+Result<int> Replay(const Flags& flags) {
+  NDCAO_ASSIGN(OpenedRun run, OpenRun(flags));
+  ParameterVector parameters;
+  if (flags.block) {
+    NDCAO_ASSIGN(parameters, FoldBlock(run, *flags.block));
+  } else {
+    NDCAO_ASSIGN(const Replica replica, run.directory.Fold(run.layout, run.end, true));
+    parameters = *replica.parameters();
+  }
+  if (!flags.out.empty()) NDCAO_TRY(WriteParameters(flags.out, parameters));
+  Json json;
+  json["records"] = run.end;
+  json["parameters"] = parameters.size();
+  json["digest"] = DigestHex(parameters);
+  if (flags.block) json["block"] = *flags.block;
+  if (!flags.out.empty()) json["params"] = flags.out;
+  if (flags.json) {
+    fmt::print("{}\n", json.dump());
+  } else {
+    fmt::print("{} records folded, {} parameters, digest {}\n", run.end, parameters.size(),
+               DigestHex(parameters));
+  }
+  return kExitDone;
+}
+
+Result<int> Verify(const Flags& flags) {
+  NDCAO_ASSIGN(OpenedRun run, OpenRun(flags));
+  NDCAO_ASSIGN(const std::uint64_t torn, run.directory.journal().TornTail());
+  NDCAO_ASSIGN(const Replica replica, run.directory.Fold(run.layout, run.end, true));
+  NDCAO_ASSIGN(const std::uint64_t chain, run.directory.journal().ChainAt(run.end));
+  if (chain != replica.chain()) {
+    return Corrupt(fmt::format("the hash chain of the journal ends in {}, that of its records in {}",
+                               Hex(chain), Hex(replica.chain())));
+  }
+  const ReplicaCounters& counters = replica.counters();
+  Json json;
+  json["verified"] = true;
+  json["records"] = run.end;
+  json["groups"] = counters.groups;
+  json["duplicates"] = counters.duplicates;
+  json["stale"] = counters.stale;
+  json["foreign"] = counters.foreign;
+  json["torn_tail_bytes"] = torn;
+  json["chain"] = Hex(replica.chain());
+  json["digest"] = replica.digest();
+  if (flags.json) {
+    fmt::print("{}\n", json.dump());
+  } else {
+    fmt::print("sound: {} records, every checksum, the hash chain and every journaled digest "
+               "agree\ndigest {}\n",
+               run.end, replica.digest());
+    if (torn > 0) fmt::print("{} bytes of an unfinished record follow; resume cuts them\n", torn);
+  }
+  return kExitDone;
+}
+
+void PrintBlocks(const Replica& replica) {
+  constexpr std::size_t kShown = 20;
+  const auto& blocks = replica.partition().blocks();
+  fmt::print("\n{} blocks\n", blocks.size());
+  for (std::size_t i = 0; i < std::min(kShown, blocks.size()); ++i) {
+    fmt::print("  {:>4}  {:<24} {:>10} parameters\n", i, blocks[i].name, blocks[i].slice.size());
+  }
+  if (blocks.size() > kShown) fmt::print("  …\n");
+  fmt::print("\n");
+  for (const Replica::CohortView& cohort : replica.cohorts()) {
+    fmt::print("{} ({} blocks):", cohort.optimizer, cohort.blocks.size());
+    for (const Statistic& s : cohort.statistics) fmt::print("  {} {:.6g}", s.name, s.value);
+    fmt::print("\n");
+  }
+}
+
+Result<int> Inspect(const Flags& flags) {
+  NDCAO_ASSIGN(OpenedRun run, OpenRun(flags));
+  NDCAO_ASSIGN(const Replica replica, run.directory.Fold(run.layout, run.end, false));
+  if (flags.partition) {
+    fmt::print("{}", FormatPartition(replica.partition()));
+    return kExitDone;
+  }
+  const ReplicaCounters& counters = replica.counters();
+  if (flags.json) {
+    Json json;
+    json["spec"] = FormatRunSpec(run.directory.spec());
+    json["records"] = run.end;
+    json["parameters"] = replica.parameters()->size();
+    json["blocks"] = replica.partition().blocks().size();
+    json["groups"] = counters.groups;
+    json["image_forwards"] = counters.image_forwards;
+    json["budget"] = replica.budget();
+    json["workers"] = replica.joins();
+    json["duplicates"] = counters.duplicates;
+    json["stale"] = counters.stale;
+    json["foreign"] = counters.foreign;
+    json["digest"] = replica.digest();
+    fmt::print("{}\n", json.dump());
+    return kExitDone;
+  }
+  fmt::print("{}\n", FormatRunSpec(run.directory.spec()));
+  fmt::print("records {}   workers that joined {}   groups {}   forwards {} of {}\n", run.end,
+             replica.joins(), counters.groups,
+             FormatCount(static_cast<double>(counters.image_forwards)),
+             FormatCount(static_cast<double>(replica.budget())));
+  fmt::print("duplicates {}   stale {}   foreign {}   wasted forwards {}\n", counters.duplicates,
+             counters.stale, counters.foreign, counters.image_forwards_wasted);
+  fmt::print("digest {}\n\ntensors\n", replica.digest());
+  for (const Tensor& t : run.layout.tensors()) {
+    fmt::print("  {:<28} {:>10} parameters from {}\n", t.name, t.size, t.offset);
+  }
+  PrintBlocks(replica);
+  return kExitDone;
+}
+
+Result<int> Export(const Flags& flags) {
+  NDCAO_ASSIGN(OpenedRun run, OpenRun(flags));
+  if (run.directory.spec().model.empty()) {
+    return Invalid(fmt::format("'{}' trains no network: there is nothing to export", flags.run));
+  }
+  NDCAO_ASSIGN(const Replica replica, run.directory.Fold(run.layout, run.end, false));
+  NDCAO_TRY(ExportNetwork(run.directory.spec().model, *replica.parameters(), flags.out));
+  if (!flags.json) fmt::print("{}\n", flags.out);
+  return kExitDone;
+}
+
+CLI::App* AddVerb(CLI::App& app, Action& action, const std::string& name, const std::string& help,
+                  std::shared_ptr<Flags> flags, Result<int> (*act)(const Flags&)) {
+  CLI::App* verb = app.add_subcommand(name, help);
+  verb->add_option("run", flags->run, "The run directory")->required();
+  verb->add_option("--until", flags->until, "Fold only the records before this offset");
+  verb->callback([&action, flags, act] {
+    action = [flags, act] {
+      const Result<int> code = act(*flags);
+      return code.ok() ? code.value() : ReportError(code.error());
+    };
+  });
+  return verb;
+}
+
+}  // namespace
+
+void AddInspection(CLI::App& app, Action& action) {
+  auto replay = std::make_shared<Flags>();
+  CLI::App* verb = AddVerb(app, action, "replay",
+                           "Fold the journal again from the start: the same parameters, bit for "
+                           "bit, on any machine.",
+                           replay, Replay);
+  verb->add_option("--block", replay->block, "Fold this block alone, given the losses and nothing else");
+  verb->add_option("--params", replay->out, "Write the parameters (float32) to this file");
+  verb->add_flag("--json", replay->json, "End standard output with one JSON object");
+
+  auto verify = std::make_shared<Flags>();
+  AddVerb(app, action, "verify",
+          "Check a run: every checksum, the hash chain, and every journaled digest against the fold.",
+          verify, Verify)
+      ->add_flag("--json", verify->json, "End standard output with one JSON object");
+
+  auto inspect = std::make_shared<Flags>();
+  verb = AddVerb(app, action, "inspect", "What a run is and how far it has come.", inspect, Inspect);
+  verb->add_flag("--partition", inspect->partition,
+                 "Print the partition as a file that train --blocks file:FILE reads");
+  verb->add_flag("--json", inspect->json, "End standard output with one JSON object");
+
+  auto exported = std::make_shared<Flags>();
+  AddVerb(app, action, "export", "Write the trained network as a TorchScript module.", exported,
+          Export)
+      ->add_option("--out", exported->out, "The file, such as model.pt")
+      ->required();
+}
+
+}  // namespace ndcao

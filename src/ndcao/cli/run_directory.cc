@@ -1,0 +1,156 @@
+#include "ndcao/cli/run_directory.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "ndcao/base/hash.h"
+#include "ndcao/base/log.h"
+#include "ndcao/cli/files.h"
+
+namespace ndcao {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string FormatLayout(const Layout& layout) {
+  nlohmann::ordered_json tensors = nlohmann::ordered_json::array();
+  for (const Tensor& tensor : layout.tensors()) {
+    tensors.push_back({{"name", tensor.name}, {"shape", tensor.shape}});
+  }
+  return tensors.dump(1) + "\n";
+}
+
+Result<SpecRecord> ReadSpecRecord(Journal& journal, const std::string& path) {
+  NDCAO_ASSIGN(const auto entries, journal.Read(0, 1, std::chrono::milliseconds(0)));
+  const auto* record = entries.empty() ? nullptr : std::get_if<SpecRecord>(&entries.front().record);
+  if (record == nullptr) {
+    return Invalid(
+        fmt::format("run directory '{}': its journal is empty, so there is no run", path));
+  }
+  return *record;
+}
+
+}  // namespace
+
+Result<RunDirectory> RunDirectory::Create(const std::string& path, const RunSpec& spec,
+                                          const Layout& layout, const ParameterVector& initial,
+                                          const FileJournalOptions& options) {
+  if (fs::exists(path + "/journal")) {
+    return Invalid(fmt::format(
+        "--out {}: a run is there already; 'ndcao resume {}' goes on with it", path, path));
+  }
+  std::error_code error;
+  fs::create_directories(path, error);
+  if (error) return Invalid(fmt::format("--out {}: {}", path, error.message()));
+  NDCAO_ASSIGN(RunLock lock, RunLock::AcquireExclusive(path));
+  const std::string text = FormatRunSpec(spec);
+  const Status written = WriteText(path + "/spec.toml", text);
+  if (!written.ok()) return Invalid(fmt::format("--out {}: {}", path, written.error().message()));
+  NDCAO_TRY(WriteText(path + "/layout.json", FormatLayout(layout)));
+  NDCAO_TRY(WriteParameters(path + "/initial.bin", initial));
+  NDCAO_ASSIGN(auto journal, FileJournal::Open(path, options));
+  NDCAO_TRY(journal->Append(SpecRecord{text, initial.size(), DigestHex(initial)}));
+  NDCAO_TRY(lock.Share());
+  RunDirectory run(path, std::move(lock), std::move(journal));
+  run.spec_ = spec;
+  run.initial_ = initial;
+  return run;
+}
+
+Result<RunDirectory> RunDirectory::Open(const std::string& path,
+                                        const FileJournalOptions& options) {
+  if (!fs::exists(path + "/journal")) {
+    return Invalid(fmt::format("'{}' is no run directory: there is no journal in it", path));
+  }
+  FileJournalOptions existing = options;
+  if (existing.mode == OpenMode::kCreate) existing.mode = OpenMode::kExisting;
+  NDCAO_ASSIGN(RunLock lock, RunLock::AcquireShared(path));
+  NDCAO_ASSIGN(auto journal, FileJournal::Open(path, existing));
+  RunDirectory run(path, std::move(lock), std::move(journal));
+  NDCAO_ASSIGN(const SpecRecord record, ReadSpecRecord(*run.journal_, path));
+  NDCAO_ASSIGN(run.spec_, ParseRunSpec(record.spec));
+  NDCAO_ASSIGN(run.initial_, ReadParameters(run.File("initial.bin")));
+  if (DigestHex(run.initial_) != record.initial_digest) {
+    return Corrupt(
+        fmt::format("'{}': the initial parameters have the digest {}, but the journal says {}",
+                    run.File("initial.bin"), DigestHex(run.initial_), record.initial_digest));
+  }
+  return run;
+}
+
+Result<Replica> RunDirectory::StartingPoint(const Layout& layout, Offset until, bool from_start) {
+  if (!from_start) {
+    NDCAO_ASSIGN(const auto spec_hash, journal_->SpecHash());
+    SnapshotStore store(path_, spec_hash);
+    for (auto newest = store.ReadNewest(until); newest;
+         newest = store.ReadNewest(newest->offset - 1)) {
+      const auto chain = journal_->ChainAt(newest->offset);
+      Result<Replica> replica = Replica::Restore(spec_, layout, newest->bytes);
+      if (replica.ok() && chain.ok() && chain.value() == replica.value().chain()) return replica;
+      spdlog::warn("the snapshot at record {} does not fit the journal and is passed over",
+                   newest->offset);
+      if (newest->offset == 0) break;
+    }
+  }
+  return Replica::Create(spec_, layout, initial_);
+}
+
+Result<Replica> RunDirectory::Fold(const Layout& layout, Offset until, bool from_start) {
+  NDCAO_ASSIGN(Replica replica, StartingPoint(layout, until, from_start));
+  NDCAO_TRY(FoldInto(replica, until));
+  return replica;
+}
+
+Status RunDirectory::FoldInto(Replica& replica, Offset until) {
+  SerialExecutor executor;
+  while (replica.next_offset() < until) {
+    constexpr Offset kReadAtOnce = 1024;
+    const auto want = std::min(kReadAtOnce, until - replica.next_offset());
+    NDCAO_ASSIGN(const auto entries,
+                 journal_->Read(replica.next_offset(), want, std::chrono::milliseconds(0)));
+    if (entries.empty()) break;
+    for (const Entry& entry : entries) NDCAO_TRY(replica.Apply(entry, executor));
+  }
+  return Ok();
+}
+
+Result<Layout> RunDirectory::ReadLayout() const {
+  NDCAO_ASSIGN(const std::string text, ReadText(File("layout.json")));
+  Layout layout;
+  try {
+    for (const auto& tensor : nlohmann::json::parse(text)) {
+      layout.Add(tensor.at("name"), tensor.at("shape"));
+    }
+  } catch (const nlohmann::json::exception& error) {
+    return Corrupt(fmt::format("'{}': {}", File("layout.json"), error.what()));
+  }
+  if (layout.size() != initial_.size()) {
+    return Corrupt(fmt::format("'{}': {} parameters, but the run has {}", File("layout.json"),
+                               layout.size(), initial_.size()));
+  }
+  return layout;
+}
+
+void RunDirectory::SaveSnapshot(const Replica& replica) {
+  const auto spec_hash = journal_->SpecHash();
+  if (!spec_hash.ok()) return;
+  SnapshotStore store(path_, spec_hash.value());
+  const Status saved = store.Write(replica.next_offset(), replica.chain(), replica.Snapshot());
+  if (!saved.ok()) spdlog::warn("no snapshot: {}", saved.error().message());
+}
+
+std::string DefaultRunDirectory(const RunSpec& spec) {
+  std::string name = (spec.model.empty() ? spec.objective : spec.model + "-" + spec.data);
+  name += fmt::format("-seed{}", spec.seed);
+  for (char& c : name) {
+    if (!std::isalnum(static_cast<unsigned char>(c)) && c != '-' && c != '.') c = '_';
+  }
+  std::string path = "runs/" + name;
+  for (int i = 2; fs::exists(path); ++i) path = fmt::format("runs/{}.{}", name, i);
+  return path;
+}
+
+}  // namespace ndcao

@@ -1,0 +1,63 @@
+// The declarations of the flags that say what a run is.
+#include "ndcao/block/block_optimizer.h"
+#include "ndcao/cli/run_options.h"
+
+namespace ndcao {
+
+void AddRunOptions(CLI::App& verb, RunOptions& options) {
+  verb.add_option("--model", options.model,
+                  "mlp:784-256-10 (any widths), lenet5, cnn11k, …, or a TorchScript FILE.pt");
+  verb.add_option("--data", options.data,
+                  "fashion-mnist, mnist, digits, cifar10, idx:DIR or csv:FILE");
+  verb.add_option("--data-dir", options.data_dir, "Where the data set's files lie");
+  verb.add_option("--train-limit", options.train_limit,
+                  "Use only the first N training examples (0: all)");
+  verb.add_option("--hold-out", options.hold_out,
+                  "Take the last N training examples as the test set (0: the real test set)");
+  verb.add_option("--objective", options.objective,
+                  "cross-entropy, mse, accuracy, zero-one, macro-f1, or function:NAME:N (a test "
+                  "function instead of a network, such as function:sphere:50)");
+  verb.add_option("--blocks", options.blocks,
+                  "How the parameters are split: single, tensor, layer, unit, size:N, random:N, "
+                  "pattern:FILE (lines of regex = block), file:FILE (as inspect prints)");
+  verb.add_option("--block-config", options.block_config)->group("");  // from --config
+  verb.add_option("--mode", options.mode, "sync: blocks move together; async: by their own clocks")
+      ->check(CLI::IsMember({"sync", "async"}));
+  verb.add_option("--optimizer", options.optimizer,
+                  "The block optimizer, or a peer to compare with")
+      ->check(CLI::IsMember(OptimizerNames()));
+  verb.add_option("--cao-estimator", options.cao_estimator, "The estimator of --optimizer cao")
+      ->check(CLI::IsMember({"linear", "monomial"}));
+  verb.add_option("--sigma", options.sigma, "Size of a perturbation (0: the optimizer's own)")
+      ->check(CLI::NonNegativeNumber);
+  verb.add_option("--rate", options.rate, "Learning rate of a peer (0: its authors')")
+      ->check(CLI::NonNegativeNumber);
+  verb.add_option("--eps", options.eps,
+                  "noise-budget: loss that noise may inject over the run, relative (0: 2)")
+      ->check(CLI::NonNegativeNumber);
+  verb.add_option("--loss-floor", options.loss_floor, "The least value that the loss can take");
+  verb.add_option("--batch", options.batch,
+                  "Examples per evaluation (0: from the budget, 16 to 128)");
+  verb.add_option("--screening", options.screening,
+                  "Examples screened for each one used (default 16; 0: none)");
+  verb.add_option("--evaluations", options.evaluations,
+                  "Evaluations in a group (0: the optimizer's own)");
+  verb.add_option("--slots", options.slots,
+                  "Groups in a synchronous round: the most workers that it can use (0: the "
+                  "optimizer's own)");
+  verb.add_option("--seed", options.seed, "Everything random follows from it");
+  verb.add_option("--budget", options.budget,
+                  "Image-forwards to spend: every image through every forward pass counts one "
+                  "(500k, 2M)");
+  verb.add_option("--epochs", options.epochs,
+                  "Instead of a budget: passes of the training set through the clean pass");
+  verb.add_option("--async-periods", options.async_periods,
+                  "Periods of the blocks' clocks, in groups, spread over A..B");
+  verb.add_option("--async-clock", options.async_clock, "How a block's waiting times vary")
+      ->check(CLI::IsMember({"fixed", "poisson", "heavy"}));
+  verb.add_option("--staleness-limit", options.staleness_limit,
+                  "Asynchronous: losses from more groups ago teach nothing");
+  verb.add_option("--init", options.init, "Initial parameters: a file of float32 values");
+}
+
+}  // namespace ndcao

@@ -1,0 +1,218 @@
+#include "ndcao/cli/run_options.h"
+
+#include <fmt/format.h>
+
+#include <charconv>
+#include <chrono>
+#include <cmath>
+
+#include "ndcao/base/hash.h"
+#include "ndcao/block/block_optimizer.h"
+#include "ndcao/cli/block_config.h"
+#include "ndcao/cli/files.h"
+#include "ndcao/data/dataset.h"
+#include "ndcao/evaluate/functions/make_function.h"
+#include "ndcao/evaluate/objective.h"
+#include "ndcao/evaluate/torch/network_problem.h"
+#include "ndcao/evaluate/torch/runtime.h"
+#include "ndcao/evaluate/torch/zoo.h"
+#include "ndcao/worker/group_evaluation.h"
+
+namespace ndcao {
+namespace {
+
+// A run should have this many rounds at least: what matters is the number of updates
+// (docs/algorithm.md), and beyond it larger batches are cheaper.
+constexpr std::uint64_t kRounds = 400;
+constexpr std::uint32_t kBatches[] = {128, 64, 32, 16};
+// Budget until the speed is known, when only a time is given: what this many seconds would do at
+// the speed of the first group.
+constexpr char kNormalisation[] = "scaled, minus the mean example, over the global deviation";
+
+Status ParsePeriods(const std::string& text, ClockOptions& clock) {
+  const auto dots = text.find("..");
+  const auto number = [](std::string_view digits, std::uint32_t& value) {
+    const auto parsed = std::from_chars(digits.data(), digits.data() + digits.size(), value);
+    return parsed.ec == std::errc() && parsed.ptr == digits.data() + digits.size();
+  };
+  const std::string_view view = text;
+  if (dots == std::string::npos || !number(view.substr(0, dots), clock.least) ||
+      !number(view.substr(dots + 2), clock.greatest)) {
+    return Invalid(fmt::format("--async-periods {}: expected A..B, such as 1..10", text));
+  }
+  return Ok();
+}
+
+Status ResolveMode(const RunOptions& options, RunSpec& spec) {
+  spec.mode = options.mode == "async" ? RunMode::kAsync : RunMode::kSync;
+  spec.clock.kind = options.async_clock == "poisson" ? ClockKind::kPoisson
+                    : options.async_clock == "heavy" ? ClockKind::kHeavy
+                                                     : ClockKind::kFixed;
+  spec.staleness_limit = options.staleness_limit;
+  NDCAO_TRY(ParsePeriods(options.async_periods, spec.clock));
+  if (spec.mode == RunMode::kSync && spec.clock.greatest > 1) {
+    return Invalid("--async-periods needs --mode async: in a synchronous run blocks move together");
+  }
+  return Ok();
+}
+
+Status ResolveOptimizer(const RunOptions& options, RunSpec& spec, OptimizerDefaults& defaults) {
+  NDCAO_ASSIGN(defaults, DefaultsFor(options.optimizer));
+  spec.options = defaults.options;
+  spec.shape = defaults.shape;
+  if (options.sigma > 0) spec.options.sigma = options.sigma;
+  if (options.rate > 0) spec.options.peer.rate = options.rate;
+  if (options.eps > 0) spec.options.noise_budget.eps = options.eps;
+  if (options.loss_floor) spec.options.loss_floor = options.loss_floor;
+  if (options.cao_estimator == "monomial") {
+    spec.options.cao.estimator = CaoEstimator::kMonomial;
+  }
+  if (options.evaluations > 0) spec.shape.evaluations = options.evaluations;
+  if (options.slots > 0) spec.shape.slots = options.slots;
+  NDCAO_TRY(ResolveBlocks(options.blocks, options.block_config, spec));
+  return Ok();
+}
+
+/// Image-forwards of `epochs` passes of the training set through the clean pass.
+double EpochBudget(double epochs, const Problem& problem, const RunSpec& spec) {
+  const double clean = spec.batch == 0 ? 1 : spec.batch * std::max(1u, spec.screening);
+  const double examples = std::max(1u, problem.examples());
+  return epochs * examples / clean * static_cast<double>(spec.group_cost());
+}
+
+std::uint32_t ChooseBatch(const RunSpec& spec, std::uint64_t budget) {
+  for (const std::uint32_t batch : kBatches) {
+    RunSpec candidate = spec;
+    candidate.batch = batch;
+    if (budget / (candidate.group_cost() * candidate.shape.slots) >= kRounds) return batch;
+  }
+  return kBatches[3];
+}
+
+/// The speed of one group, from measuring one, as image-forwards in `seconds`.
+Result<std::uint64_t> BudgetForTime(const RunSpec& spec, const Problem& problem,
+                                    const ParameterVector& initial, double seconds) {
+  RunSpec probe = spec;
+  probe.budget = probe.group_cost() * probe.shape.slots;
+  NDCAO_ASSIGN(const Replica replica, Replica::Create(probe, problem.layout(), initial));
+  NDCAO_ASSIGN(GroupEvaluation evaluation, GroupEvaluation::Create(probe, problem));
+  const Trial trial = replica.NewTrial({});
+  const auto never = [] { return false; };
+  NDCAO_TRY(evaluation.Evaluate(trial, 0, never));  // warms up
+  const auto begin = std::chrono::steady_clock::now();
+  NDCAO_TRY(evaluation.Evaluate(trial, 0, never));
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
+  const double groups = std::max(1.0, seconds / std::max(1e-9, took.count()));
+  return static_cast<std::uint64_t>(groups * static_cast<double>(spec.group_cost()));
+}
+
+Status ResolveBudget(const RunOptions& options, const OptimizerDefaults& defaults,
+                     RunSetup& setup) {
+  RunSpec& spec = setup.spec;
+  const Problem& problem = *setup.problem;
+  spec.screening = options.screening.value_or(defaults.shape.screening ? 16 : 0);
+  if (!problem.per_example()) spec.screening = 0;
+  spec.shape.screening = spec.screening > 0;
+  const bool has_examples = problem.examples() > 0;
+  spec.batch = !has_examples ? 0 : options.batch > 0 ? options.batch : defaults.batch;
+  const bool choose = has_examples && spec.batch == 0;
+  if (choose) spec.batch = kBatches[3];
+  if (!options.budget.empty()) {
+    NDCAO_ASSIGN(spec.budget, ParseQuantity("--budget", options.budget));
+  } else if (options.epochs > 0) {
+    spec.budget = static_cast<std::uint64_t>(EpochBudget(options.epochs, problem, spec));
+  } else if (options.max_seconds > 0) {
+    NDCAO_ASSIGN(spec.budget, BudgetForTime(spec, problem, setup.initial, options.max_seconds));
+  } else {
+    return Invalid(
+        "how long to train is missing: --budget 2M (image-forwards), --epochs N or "
+        "--max-seconds S");
+  }
+  if (choose) spec.batch = ChooseBatch(spec, spec.budget);
+  return Ok();
+}
+
+Result<ParameterVector> InitialParameters(const RunOptions& options, const Problem& problem) {
+  if (options.init.empty()) return problem.Initial(options.seed);
+  NDCAO_ASSIGN(ParameterVector values, ReadParameters(options.init));
+  if (values.size() != problem.layout().size()) {
+    return Invalid(fmt::format("--init {}: {} float32 values, but the model has {} parameters",
+                               options.init, values.size(), problem.layout().size()));
+  }
+  return values;
+}
+
+Result<std::unique_ptr<Problem>> MakeNetwork(RunSpec& spec, const std::string& data_dir) {
+  DataOptions options;
+  options.name = spec.data;
+  options.directory = data_dir;
+  options.train_limit = spec.train_limit;
+  options.hold_out = spec.hold_out;
+  NDCAO_ASSIGN(Dataset loaded, LoadDataset(options));
+  const auto data = std::make_shared<const Dataset>(std::move(loaded));
+  const std::string hash = Hex(data->Hash());
+  if (!spec.data_hash.empty() && spec.data_hash != hash) {
+    return Invalid(fmt::format(
+        "data set '{}' is not the one this run began with: its hash is {}, the run's is {}",
+        spec.data, hash, spec.data_hash));
+  }
+  spec.data_hash = hash;
+  spec.normalisation = kNormalisation;
+  return MakeNetworkProblem({spec.model, spec.objective}, data);
+}
+
+}  // namespace
+
+Result<std::uint64_t> ParseQuantity(const std::string& flag, const std::string& text) {
+  double value = 0;
+  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), value);
+  const std::string unit(parsed.ptr, text.data() + text.size());
+  const double factor = unit.empty()  ? 1
+                        : unit == "k" ? 1e3
+                        : unit == "M" ? 1e6
+                        : unit == "G" ? 1e9
+                                      : 0;
+  if (parsed.ec != std::errc() || factor == 0 || !(value * factor >= 1) ||
+      !(value * factor < 1e18)) {
+    return Invalid(
+        fmt::format("{} {}: expected a number of 1 or more, with k, M or G if you like (500k, 2M)",
+                    flag, text));
+  }
+  return static_cast<std::uint64_t>(std::llround(value * factor));
+}
+
+Result<std::unique_ptr<Problem>> MakeProblem(RunSpec& spec, const std::string& data_dir,
+                                             double /*exec_timeout*/,
+                                             std::uint64_t /*free_parameters*/) {
+  constexpr std::string_view kFunction = "function:";
+  if (spec.objective.starts_with(kFunction)) {
+    spec.model.clear();
+    spec.data.clear();
+    return MakeFunction(spec.objective.substr(kFunction.size()));
+  }
+  InitTorch();
+  return MakeNetwork(spec, data_dir);
+}
+
+Result<RunSetup> SetUpRun(const RunOptions& options) {
+  RunSetup setup;
+  RunSpec& spec = setup.spec;
+  spec.model = options.model;
+  spec.data = options.data;
+  spec.train_limit = options.train_limit;
+  spec.hold_out = options.hold_out;
+  spec.objective = options.objective;
+  spec.seed = options.seed;
+  OptimizerDefaults defaults;
+  NDCAO_TRY(ResolveMode(options, spec));
+  NDCAO_TRY(ResolveOptimizer(options, spec, defaults));
+  if (!options.budget.empty()) NDCAO_TRY(ParseQuantity("--budget", options.budget));
+  NDCAO_ASSIGN(setup.problem,
+               MakeProblem(spec, options.data_dir, options.exec_timeout, options.init_zeros));
+  NDCAO_ASSIGN(setup.initial, InitialParameters(options, *setup.problem));
+  NDCAO_TRY(ResolveBudget(options, defaults, setup));
+  NDCAO_TRY(spec.Validate());
+  return setup;
+}
+
+}  // namespace ndcao

@@ -1,0 +1,67 @@
+// The flags that say what a run is, and how they become a problem and a run spec.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "ndcao/base/result.h"
+#include "ndcao/evaluate/evaluator.h"
+#include "ndcao/replica/run_spec.h"
+
+namespace ndcao {
+
+/// As given on the command line.
+struct RunOptions {
+  std::string model = "mlp:784-32-10";
+  std::string data = "fashion-mnist";
+  std::string data_dir;
+  std::uint32_t train_limit = 0;
+  std::uint32_t hold_out = 0;
+  std::string objective = "cross-entropy";
+  std::string blocks = "layer";
+  std::string block_config;
+  std::string mode = "sync";
+  std::string optimizer = "noise-budget";
+  std::string cao_estimator = "linear";
+  double sigma = 0;
+  double rate = 0;
+  double eps = 0;
+  std::optional<double> loss_floor;
+  std::uint32_t batch = 0;
+  std::optional<std::uint32_t> screening;
+  std::uint32_t evaluations = 0;
+  std::uint32_t slots = 0;
+  std::uint64_t seed = 1;
+  std::string budget;
+  double epochs = 0;
+  double max_seconds = 0;
+  std::string async_periods = "1..1";
+  std::string async_clock = "fixed";
+  std::uint32_t staleness_limit = 64;
+  std::string init;
+  std::uint64_t init_zeros = 0;
+  double exec_timeout = 60;
+};
+
+void AddRunOptions(CLI::App& verb, RunOptions& options);
+
+/// What is minimised, from a spec's own description of it (so that resume and worker rebuild it).
+/// Fills in spec.data_hash and normalisation when they are empty, and checks them otherwise.
+Result<std::unique_ptr<Problem>> MakeProblem(RunSpec& spec, const std::string& data_dir,
+                                             double exec_timeout, std::uint64_t free_parameters);
+
+/// A problem, the resolved spec of a run on it, and its initial parameters.
+struct RunSetup {
+  std::unique_ptr<Problem> problem;
+  RunSpec spec;
+  ParameterVector initial;
+};
+Result<RunSetup> SetUpRun(const RunOptions& options);
+
+/// "2M", "500k", "1.5G", "300": a whole number of 1 or more.
+Result<std::uint64_t> ParseQuantity(const std::string& flag, const std::string& text);
+
+}  // namespace ndcao

@@ -1,0 +1,197 @@
+#include "ndcao/cli/train_run.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "ndcao/base/log.h"
+#include "ndcao/cli/command.h"
+#include "ndcao/cli/files.h"
+#include "ndcao/cli/interrupt.h"
+#include "ndcao/cli/progress.h"
+#include "ndcao/evaluate/torch/network_problem.h"
+#include "ndcao/report/metrics.h"
+
+namespace ndcao {
+namespace {
+
+constexpr double kSnapshotSeconds = 20;
+
+/// NaN has no place in JSON: null.
+nlohmann::json Number(double value) {
+  return std::isfinite(value) ? nlohmann::json(value) : nlohmann::json(nullptr);
+}
+
+std::string WorkerName() {
+  char host[256] = "";
+  gethostname(host, sizeof(host) - 1);
+  return fmt::format("{}:{}", host, getpid());
+}
+
+struct Summary {
+  Score score;
+  double train_loss = NAN;
+  SessionResult session;
+};
+
+nlohmann::ordered_json SummaryJson(const Summary& summary, RunDirectory& run,
+                                   const Replica& replica) {
+  const ReplicaCounters& counters = replica.counters();
+  nlohmann::ordered_json json;
+  json["test_accuracy"] = Number(summary.score.accuracy);
+  json["test_loss"] = Number(summary.score.loss);
+  json["train_loss"] = Number(summary.train_loss);
+  json["image_forwards"] = counters.image_forwards;
+  json["image_forwards_wasted"] = counters.image_forwards_wasted;
+  json["loss_evaluations"] = counters.evaluations;
+  json["wall_seconds"] = summary.session.seconds;
+  json["images_per_second"] =
+      static_cast<double>(summary.session.image_forwards) / std::max(1e-9, summary.session.seconds);
+  json["parameters"] = replica.parameters()->size();
+  json["blocks"] = replica.partition().blocks().size();
+  json["groups"] = counters.groups;
+  json["stale"] = counters.stale;
+  json["batch"] = replica.spec().batch;
+  json["journal_bytes"] = run.journal().bytes();
+  json["digest"] = replica.digest();
+  json["run_dir"] = run.path();
+  return json;
+}
+
+void PrintSummary(const Summary& summary, RunDirectory& run, const Replica& replica) {
+  const ReplicaCounters& counters = replica.counters();
+  if (!std::isnan(summary.score.accuracy)) {
+    fmt::print("test accuracy  {:.2f} %\n", 100 * summary.score.accuracy);
+  }
+  fmt::print("test loss      {:.4f}\n", summary.score.loss);
+  fmt::print("work           {} image-forwards in {} ({}/s), {} blocks\n",
+             FormatCount(static_cast<double>(counters.image_forwards)),
+             FormatDuration(summary.session.seconds),
+             FormatCount(static_cast<double>(summary.session.image_forwards) /
+                         std::max(1e-9, summary.session.seconds)),
+             replica.partition().blocks().size());
+  fmt::print("journal        {} bytes for {} losses\n", run.journal().bytes(),
+             counters.evaluations);
+  fmt::print("digest         {}\n", replica.digest());
+  fmt::print("run directory  {}\n", run.path());
+}
+
+Status WriteProducts(RunDirectory& run, const Replica& replica) {
+  NDCAO_TRY(WriteMetrics(run.journal(), run.File("metrics.jsonl")));
+  if (run.spec().model.empty())
+    return WriteParameters(run.File("parameters.bin"), *replica.parameters());
+  const std::string aside = run.File("model.pt.partial");
+  NDCAO_TRY(ExportNetwork(run.spec().model, *replica.parameters(), aside));
+  if (std::rename(aside.c_str(), run.File("model.pt").c_str()) != 0) {
+    return Failed("cannot write '" + run.File("model.pt") + "'");
+  }
+  return Ok();
+}
+
+/// The last mark in the journal, then the files that are made from it.
+Status FinishRun(RunDirectory& run, const Replica& replica, const Summary& summary) {
+  MarkRecord mark;
+  mark.at = replica.next_offset();
+  mark.image_forwards = replica.counters().image_forwards;
+  mark.seconds = summary.session.seconds;
+  mark.train_loss = static_cast<float>(summary.train_loss);
+  mark.test_loss = static_cast<float>(summary.score.loss);
+  mark.test_accuracy = static_cast<float>(summary.score.accuracy);
+  mark.note = summary.session.done ? "budget used up" : "time over";
+  NDCAO_TRY(run.journal().Append(mark));
+  return WriteProducts(run, replica);
+}
+
+Result<Score> MeasureScore(const Problem& problem, const ParameterVector& parameters) {
+  NDCAO_ASSIGN(auto evaluator, problem.NewEvaluator());
+  std::copy(parameters.begin(), parameters.end(), evaluator->parameters().begin());
+  return evaluator->Test();
+}
+
+}  // namespace
+
+void AddTrainOptions(CLI::App& verb, TrainOptions& options) {
+  verb.add_option("--threads", options.threads,
+                  "Worker threads in this process, one core each (0: all cores)")
+      ->check(CLI::Range(0, 1024));
+  verb.add_option("--fsync", options.fsync,
+                  "What the journal survives: always (power cuts), interval (power cuts but for "
+                  "the last 50 ms), never (only the death of the process)")
+      ->check(CLI::IsMember({"always", "interval", "never"}));
+  verb.add_option("--max-seconds", options.max_seconds, "Stop after this time (0: no limit)")
+      ->check(CLI::NonNegativeNumber);
+  verb.add_flag("--json", options.json, "End standard output with one JSON object");
+  verb.add_flag("--quiet", options.quiet, "No progress display");
+  verb.add_option("--delay-ms", options.delay_ms)->group("");  // for tests: a slow worker
+}
+
+Result<FileJournalOptions> JournalOptions(const TrainOptions& options) {
+  FileJournalOptions journal;
+  NDCAO_ASSIGN(journal.fsync, ParseFsyncPolicy(options.fsync));
+  return journal;
+}
+
+int ReportError(const Error& error) {
+  spdlog::error("{}", error.message());
+  switch (error.code()) {
+    case ErrorCode::kInvalid:
+    case ErrorCode::kConflict:
+      return kExitUsage;
+    case ErrorCode::kCancelled:
+      return kExitInterrupted;
+    default:
+      return kExitFailed;
+  }
+}
+
+Result<int> TrainRun(RunDirectory& run, Replica& replica, const Problem& problem,
+                     const TrainOptions& options) {
+  CatchInterrupts();
+  ProgressDisplay display(options.quiet);
+  Summary summary;
+  SessionOptions session_options;
+  session_options.threads =
+      options.threads > 0 ? options.threads
+                          : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+  session_options.name = WorkerName();
+  session_options.max_seconds = options.max_seconds;
+  session_options.budget_from_time = options.budget_from_time;
+  session_options.marks = options.marks;
+  session_options.delays.assign(static_cast<std::size_t>(session_options.threads),
+                                std::chrono::milliseconds(static_cast<long>(options.delay_ms)));
+  session_options.on_progress = [&](const SessionProgress& progress) {
+    summary.train_loss = progress.train_loss;
+    display.Update(progress);
+  };
+  session_options.stop_requested = Interrupted;
+  auto last_snapshot = std::chrono::steady_clock::now();
+  session_options.on_entry = [&](const Replica& now, const Entry&, Outcome) {
+    const auto time = std::chrono::steady_clock::now();
+    if (std::chrono::duration<double>(time - last_snapshot).count() < kSnapshotSeconds) return;
+    run.SaveSnapshot(now);
+    last_snapshot = time;
+  };
+  Session session(run.journal(), replica, problem, std::move(session_options));
+  Result<SessionResult> result = session.Run();
+  display.Finish();
+  if (!result.ok()) {
+    return result.error().Context(fmt::format("run {}", run.path()));
+  }
+  summary.session = result.value();
+  run.SaveSnapshot(replica);
+  if (summary.session.cancelled) {
+    spdlog::warn("stopped; nothing is lost. Go on with: ndcao resume {}", run.path());
+    return kExitInterrupted;
+  }
+  NDCAO_ASSIGN(summary.score, MeasureScore(problem, *replica.parameters()));
+  if (!options.leave_products) NDCAO_TRY(FinishRun(run, replica, summary));
+  if (!options.quiet) PrintSummary(summary, run, replica);
+  if (options.json) fmt::print("{}\n", SummaryJson(summary, run, replica).dump());
+  return kExitDone;
+}
+
+}  // namespace ndcao

@@ -1,0 +1,38 @@
+// Training on a run directory: what `train`, `resume` and `worker` share.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <string>
+
+#include "ndcao/base/result.h"
+#include "ndcao/cli/run_directory.h"
+#include "ndcao/evaluate/evaluator.h"
+#include "ndcao/worker/session.h"
+
+namespace ndcao {
+
+/// Flags of everything that trains.
+struct TrainOptions {
+  int threads = 0;
+  bool json = false;
+  bool quiet = false;
+  std::string fsync = "interval";
+  double max_seconds = 0;
+  bool budget_from_time = false;
+  bool marks = true;
+  bool leave_products = false;  ///< A helper: the last mark and the files are left to others.
+  double delay_ms = 0;  ///< For tests: every group takes this much longer.
+};
+
+void AddTrainOptions(CLI::App& verb, TrainOptions& options);
+Result<FileJournalOptions> JournalOptions(const TrainOptions& options);
+
+/// Trains until the budget is used up or somebody says stop, then writes model.pt and
+/// metrics.jsonl and prints the summary. Returns the exit code.
+Result<int> TrainRun(RunDirectory& run, Replica& replica, const Problem& problem,
+                     const TrainOptions& options);
+
+/// Prints an error for the user and returns its exit code.
+int ReportError(const Error& error);
+
+}  // namespace ndcao

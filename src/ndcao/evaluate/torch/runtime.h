@@ -1,0 +1,18 @@
+// LibTorch as this program uses it: threads, allocator, exceptions.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "ndcao/base/result.h"
+
+namespace ndcao {
+
+/// Call once, before the first tensor: one intra-op thread, an allocator that keeps large buffers,
+/// and a warning when the linear algebra is a slow reference implementation.
+void InitTorch();
+
+/// Runs `work` and turns LibTorch's exceptions into an error: "what: first line of the exception".
+Status CatchTorch(const std::string& what, const std::function<void()>& work);
+
+}  // namespace ndcao

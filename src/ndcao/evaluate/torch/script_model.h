@@ -1,0 +1,57 @@
+// A TorchScript module whose parameters live in one flat vector.
+//
+// The module's parameter tensors are bound to a buffer: writing the buffer changes what the module
+// computes. Built-in networks (zoo.h) and users' files go the same way.
+#pragma once
+
+#include <torch/script.h>
+
+#include <memory>
+#include <span>
+#include <string>
+
+#include "ndcao/base/result.h"
+#include "ndcao/params/layout.h"
+#include "ndcao/params/parameter_vector.h"
+
+namespace ndcao {
+
+/// Which statistics BatchNorm layers normalise with.
+enum class BatchNorm {
+  kEval,   ///< The running statistics that the module came with: constants.
+  kBatch,  ///< Those of the examples in the forward pass.
+};
+/// "eval" or "batch"; the error lists these.
+Result<BatchNorm> ParseBatchNorm(const std::string& name);
+
+class ScriptModel {
+ public:
+  /// Binds `module`, of which this becomes the only user. Parameters that are one tensor (tied
+  /// weights) are counted once, under the first of their names; those that share memory only in
+  /// part are refused. All float32 parameters are trained, whatever their requires_grad says.
+  /// The module is in evaluation mode, but for BatchNorm layers when `batch_norm` says so.
+  static Result<std::unique_ptr<ScriptModel>> Bind(torch::jit::Module module,
+                                                   BatchNorm batch_norm = BatchNorm::kEval);
+
+  const Layout& layout() const { return layout_; }
+  /// d floats: the module's parameters themselves.
+  std::span<float> parameters() { return buffer_; }
+
+  /// The module's output for `input`, of a tuple its first element. Throws what LibTorch throws.
+  at::Tensor Forward(const at::Tensor& input);
+
+  const torch::jit::Module& module() const { return module_; }
+  /// Switches the BatchNorm layers; returns how many there are.
+  int SetBatchNorm(BatchNorm batch_norm);
+
+ private:
+  explicit ScriptModel(torch::jit::Module module) : module_(std::move(module)) {}
+
+  Status BindParameters();
+
+  torch::jit::Module module_;
+  Layout layout_;
+  ParameterVector buffer_;
+};
+
+}  // namespace ndcao

@@ -1,0 +1,24 @@
+// Rademacher signs from Philox bits, vectorised. Internal to random/.
+//
+// Parameter j takes bit j mod 128 of the 128 bits at position j / 128; a set bit is −1. The
+// kernels are compiled once for any processor and once for AVX2, and chosen at run time: each
+// does the same IEEE operations on the same numbers, so the choice never shows in the results.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace ndcao::signs_internal {
+
+/// The stream of one evaluation: which bits.
+struct SignKey {
+  std::uint64_t seed;
+  std::uint64_t trial;
+  std::uint32_t evaluation;
+};
+
+/// out[i] = base[i] + scale · sign(first + i), i < count.
+void AddSigned(const SignKey& key, float scale, std::uint64_t first, const float* base, float* out,
+               std::size_t count);
+
+}  // namespace ndcao::signs_internal

@@ -1,0 +1,301 @@
+#include "ndcao/replica/replica.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "ndcao/base/hash.h"
+
+namespace ndcao {
+namespace {
+
+// Positions of the fold that a group may be based on: more than any staleness limit, with room for
+// the records between groups.
+constexpr std::size_t kPositions = 16384;
+constexpr std::size_t kDigestsKept = 16;
+
+bool Barren(const GroupRecord& group) {
+  const auto finite = [](float loss) { return std::isfinite(loss); };
+  return !finite(group.centre) && std::none_of(group.losses.begin(), group.losses.end(), finite);
+}
+
+}  // namespace
+
+void Trial::Materialize(std::uint32_t k, std::span<float> out) const {
+  for (const auto& proposal : proposals) proposal->Perturb(k, *point, out);
+}
+
+Result<Replica> Replica::Create(const RunSpec& spec, const Layout& layout, ParameterVector initial,
+                                std::optional<BlockId> only_block) {
+  NDCAO_ASSIGN(Partition partition,
+               MakePartition(spec.blocks, spec.blocks_text, layout, spec.seed));
+  if (only_block && *only_block >= partition.blocks().size()) {
+    return Invalid(fmt::format("block {} does not exist; the run has blocks 0 to {}", *only_block,
+                               partition.blocks().size() - 1));
+  }
+  Replica replica(spec, std::move(partition));
+  const std::uint64_t expected =
+      only_block ? replica.partition_.blocks()[*only_block].slice.size() : layout.size();
+  if (initial.size() != expected) {
+    return Invalid(
+        fmt::format("{} initial parameters, but {} are needed", initial.size(), expected));
+  }
+  replica.theta_ = std::make_shared<ParameterVector>(std::move(initial));
+  replica.budget_ = spec.budget;
+  replica.slots_.resize(spec.shape.slots);
+  NDCAO_TRY(replica.BuildCohorts(only_block, layout.size()));
+  replica.positions_.push_back({});
+  return replica;
+}
+
+Status Replica::BuildCohorts(std::optional<BlockId> only_block, std::uint64_t parameters) {
+  only_block_ = only_block.has_value();
+  const auto& blocks = partition_.blocks();
+  std::vector<std::vector<const Slice*>> slices;
+  std::vector<std::uint64_t> keys;
+  bool all_frozen = true;
+  for (BlockId id = 0; id < blocks.size(); ++id) {
+    NDCAO_ASSIGN(const BlockOptions options, spec_.OptionsFor(blocks[id].name));
+    all_frozen = all_frozen && options.frozen;
+    if (only_block && *only_block != id) continue;
+    block_slices_.push_back(only_block ? blocks[id].slice.Packed() : blocks[id].slice);
+    keys.push_back(blocks[id].slice.runs().front().global);
+    auto cohort = std::find_if(cohorts_.begin(), cohorts_.end(), [&](const Cohort& c) {
+      return c.options == options && options.optimizer != "cao";
+    });
+    if (cohort == cohorts_.end()) {
+      cohorts_.push_back({options, {}, nullptr});
+      slices.emplace_back();
+      cohort = std::prev(cohorts_.end());
+    }
+    cohort->blocks.push_back(id);
+  }
+  if (all_frozen) return Invalid("every block is frozen: there is nothing to train");
+  std::size_t held = 0;
+  for (std::size_t c = 0; c < cohorts_.size(); ++c) {
+    for (const BlockId id : cohorts_[c].blocks) {
+      slices[c].push_back(&block_slices_[only_block ? held++ : id]);
+    }
+    Slice merged = Merge(slices[c]);
+    const std::uint64_t key = merged.runs().front().global;
+    cohorts_[c].optimizer =
+        MakeOptimizer(cohorts_[c].options,
+                      {std::move(merged), spec_.seed, key, parameters, spec_.shape}, *theta_);
+  }
+  if (spec_.mode == RunMode::kAsync) {
+    clocks_.emplace(spec_.seed, spec_.clock, std::move(keys));
+    if (!clocks_->trivial()) pending_.assign(theta_->size(), 0.0f);
+  }
+  return Ok();
+}
+
+std::span<float> Replica::MutableTheta() {
+  if (theta_.use_count() > 1) theta_ = std::make_shared<ParameterVector>(*theta_);
+  return *theta_;
+}
+
+Trial Replica::NewTrial(TrialId id) const {
+  Trial trial{id, next_offset_, chain_, theta_, {}};
+  std::shared_ptr<ParameterVector> placed;
+  for (const Cohort& cohort : cohorts_) {
+    trial.proposals.push_back(cohort.optimizer->Propose(id));
+    if (!trial.proposals.back()->places()) continue;
+    if (!placed) placed = std::make_shared<ParameterVector>(*theta_);
+    trial.proposals.back()->Place(*placed);
+  }
+  if (placed) trial.point = std::move(placed);
+  return trial;
+}
+
+double Replica::horizon() const {
+  const double groups = static_cast<double>(budget_ / spec_.group_cost());
+  if (spec_.mode == RunMode::kAsync) return std::max(1.0, groups);
+  const double slots = spec_.shape.slots;
+  return std::max(1.0, std::floor(groups / slots)) * slots;
+}
+
+bool Replica::done() const { return static_cast<double>(counters_.groups) >= horizon(); }
+
+RoundView Replica::round() const {
+  RoundView view{version_, {}};
+  for (std::uint32_t slot = 0; slot < slots_.size(); ++slot) {
+    if (!slots_[slot]) view.open_slots.push_back(slot);
+  }
+  return view;
+}
+
+Result<Outcome> Replica::Apply(const Entry& entry, Executor& executor) {
+  NDCAO_CHECK(entry.offset == next_offset_);
+  Outcome outcome = Outcome::kFolded;
+  if (const auto* group = std::get_if<GroupRecord>(&entry.record)) {
+    outcome = ApplyGroup(*group, executor);
+  } else if (const auto* digest = std::get_if<DigestRecord>(&entry.record)) {
+    const Status status = CheckDigest(*digest);
+    if (!status.ok()) return status.error().Context(fmt::format("record {}", entry.offset));
+  } else if (const auto* budget = std::get_if<BudgetRecord>(&entry.record)) {
+    budget_ = budget->image_forwards;
+  } else if (std::holds_alternative<JoinRecord>(entry.record)) {
+    ++joins_;
+  }
+  Advance(entry.hash);
+  return outcome;
+}
+
+void Replica::Advance(std::uint64_t record_hash) {
+  ++next_offset_;
+  chain_ = ChainHash(chain_, record_hash);
+  positions_.push_back({next_offset_, chain_, counters_.groups, version_});
+  if (positions_.size() > kPositions) positions_.pop_front();
+}
+
+std::optional<Replica::Position> Replica::FindPosition(Offset base, std::uint64_t chain) const {
+  const Offset oldest = positions_.front().offset;
+  if (base < oldest || base > next_offset_) return std::nullopt;
+  const Position& position = positions_[base - oldest];
+  if (position.chain != chain) return std::nullopt;
+  return position;
+}
+
+Outcome Replica::ApplyGroup(const GroupRecord& group, Executor& executor) {
+  const bool async = spec_.mode == RunMode::kAsync;
+  Outcome outcome = Outcome::kForeign;
+  const std::optional<Position> base = FindPosition(group.base, group.base_chain);
+  const bool fits = group.losses.size() == spec_.shape.evaluations &&
+                    group.trial.is_async() == async && group.worker < joins_;
+  if (done()) {
+    outcome = Outcome::kDuplicate;
+  } else if (fits && !base && group.base < positions_.front().offset) {
+    outcome = Outcome::kStale;
+  } else if (fits && base) {
+    outcome =
+        async ? ApplyAsyncGroup(group, *base, executor) : ApplySyncGroup(group, *base, executor);
+  }
+  if (outcome == Outcome::kFolded) return outcome;
+  counters_.image_forwards_wasted += group.examples;
+  if (outcome == Outcome::kDuplicate) ++counters_.duplicates;
+  if (outcome == Outcome::kStale) ++counters_.stale;
+  if (outcome == Outcome::kForeign) ++counters_.foreign;
+  return outcome;
+}
+
+void Replica::CountGroup(const GroupRecord& group) {
+  ++counters_.groups;
+  counters_.image_forwards += group.examples;
+  counters_.evaluations += group.losses.size() + (spec_.shape.centre ? 1 : 0);
+  if (Barren(group)) ++counters_.barren;
+}
+
+Outcome Replica::ApplySyncGroup(const GroupRecord& group, const Position& base,
+                                Executor& executor) {
+  if (group.trial.round() < version_) return Outcome::kDuplicate;
+  if (group.trial.round() > version_ || group.trial.slot() >= slots_.size() ||
+      base.version != version_) {
+    return Outcome::kForeign;
+  }
+  auto& slot = slots_[group.trial.slot()];
+  if (slot) return Outcome::kDuplicate;
+  slot.emplace(group, base);
+  if (std::all_of(slots_.begin(), slots_.end(), [](const auto& s) { return s.has_value(); })) {
+    FinishRound(executor);
+  }
+  return Outcome::kFolded;
+}
+
+void Replica::FinishRound(Executor& executor) {
+  const std::span<float> theta = MutableTheta();
+  for (auto& slot : slots_) {
+    ObserveGroup(slot->first, slot->second, theta, executor);
+    slot.reset();
+  }
+  ++version_;
+  if (counters_.groups / kDigestEvery > (counters_.groups - slots_.size()) / kDigestEvery) {
+    if (!only_block_) digests_.push_back({0, counters_.groups, digest()});
+    if (digests_.size() > kDigestsKept) digests_.pop_front();
+  }
+}
+
+Outcome Replica::ApplyAsyncGroup(const GroupRecord& group, const Position& base,
+                                 Executor& executor) {
+  const std::uint64_t staleness = counters_.groups - base.groups;
+  if (group.trial.worker() != group.worker) return Outcome::kForeign;
+  if (recent_trials_.contains(group.trial)) return Outcome::kDuplicate;
+  if (staleness > spec_.staleness_limit) return Outcome::kStale;
+  recent_trials_.insert(group.trial);
+  recent_order_.push_back(group.trial);
+  if (recent_order_.size() > kPositions) {
+    recent_trials_.erase(recent_order_.front());
+    recent_order_.pop_front();
+  }
+  last_staleness_ = staleness;
+  const std::span<float> theta = MutableTheta();
+  if (clocks_->trivial()) {
+    ObserveGroup(group, base, theta, executor);
+  } else {
+    ObserveGroup(group, base, pending_, executor);
+    for (const std::uint32_t block : clocks_->Tick()) {
+      for (const Run& run : block_slices_[block].runs()) {
+        for (std::uint64_t i = run.local; i < run.local + run.length; ++i) {
+          theta[i] += pending_[i];
+          pending_[i] = 0;
+        }
+      }
+    }
+  }
+  ++version_;
+  if (counters_.groups % kDigestEvery == 0) {
+    if (!only_block_) digests_.push_back({0, counters_.groups, digest()});
+    if (digests_.size() > kDigestsKept) digests_.pop_front();
+  }
+  return Outcome::kFolded;
+}
+
+void Replica::ObserveGroup(const GroupRecord& group, const Position& base, std::span<float> target,
+                           Executor& executor) {
+  const GroupObservation observation = {
+      group.trial, base.version, version_ + 1, static_cast<double>(counters_.groups),
+      horizon(),   group.centre, group.losses};
+  CountGroup(group);
+  for (Cohort& cohort : cohorts_) {
+    cohort.optimizer->Observe(observation, *theta_, target, executor);
+  }
+}
+
+std::string Replica::digest() const { return DigestHex(*theta_); }
+
+Status Replica::CheckDigest(const DigestRecord& theirs) const {
+  for (const DigestRecord& mine : digests_) {
+    if (mine.groups != theirs.groups || mine.digest == theirs.digest) continue;
+    return Corrupt(fmt::format(
+        "after {} groups this replica's parameters have the digest {}, but worker {} journaled {}; "
+        "the replicas do not agree",
+        mine.groups, mine.digest, theirs.worker, theirs.digest));
+  }
+  return Ok();
+}
+
+std::optional<DigestRecord> Replica::newest_digest() const {
+  if (digests_.empty()) return std::nullopt;
+  return digests_.back();
+}
+
+std::vector<Replica::CohortView> Replica::cohorts() const {
+  std::vector<CohortView> views;
+  for (const Cohort& cohort : cohorts_) {
+    views.push_back({cohort.options.frozen ? "frozen" : cohort.options.optimizer, cohort.blocks,
+                     cohort.optimizer->Statistics()});
+  }
+  return views;
+}
+
+std::vector<std::string> Replica::TakeDecisions() {
+  std::vector<std::string> decisions;
+  for (Cohort& cohort : cohorts_) {
+    for (std::string& text : cohort.optimizer->TakeDecisions()) {
+      decisions.push_back(std::move(text));
+    }
+  }
+  return decisions;
+}
+
+}  // namespace ndcao

@@ -1,0 +1,178 @@
+// The fold: θ and every block's optimizer, as a function of the records so far.
+//
+// No clock, thread, file or network: entries of the journal go in, one after another, and the same
+// entries give the same bits on every machine. One thread at a time may call the methods that are
+// not const; a Trial that was taken stays valid and constant while the fold goes on.
+//
+//   auto replica = Replica::Create(spec, layout, initial).value();
+//   replica.Apply(entry, executor);                  // exactly at next_offset()
+//   Trial trial = replica.NewTrial(id);              // at the present version of θ
+//   trial.Materialize(k, out);                       // evaluation k's parameters
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <set>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "ndcao/base/executor.h"
+#include "ndcao/base/result.h"
+#include "ndcao/block/block_optimizer.h"
+#include "ndcao/journal/record.h"
+#include "ndcao/params/layout.h"
+#include "ndcao/params/parameter_vector.h"
+#include "ndcao/params/partition.h"
+#include "ndcao/replica/block_clocks.h"
+#include "ndcao/replica/run_spec.h"
+
+namespace ndcao {
+
+/// One group of evaluations to be done: everything a worker needs, immutable.
+struct Trial {
+  TrialId id;
+  Offset base = 0;                               ///< θ was folded up to this offset (exclusive).
+  std::uint64_t base_chain = 0;                  ///< The hash chain there.
+  std::shared_ptr<const ParameterVector> point;  ///< Where the blocks stand.
+  std::vector<std::shared_ptr<const Proposal>> proposals;
+
+  /// Writes evaluation k's parameters to `out`, all d of them.
+  void Materialize(std::uint32_t k, std::span<float> out) const;
+};
+
+/// What a record came to.
+enum class Outcome {
+  kFolded,     ///< Taken in.
+  kDuplicate,  ///< A group whose trial was taken in before, or that no round waits for.
+  kStale,      ///< A group from too many groups ago.
+  kForeign,    ///< A group whose writer had seen another history.
+};
+
+/// Where a synchronous run stands.
+struct RoundView {
+  std::uint64_t round = 0;
+  std::vector<std::uint32_t> open_slots;  ///< In increasing order.
+};
+
+/// Counts over the run so far.
+struct ReplicaCounters {
+  std::uint64_t groups = 0;          ///< Accepted.
+  std::uint64_t image_forwards = 0;  ///< Of accepted groups.
+  std::uint64_t evaluations = 0;     ///< Losses of accepted groups, centres included.
+  std::uint64_t duplicates = 0;
+  std::uint64_t stale = 0;
+  std::uint64_t foreign = 0;
+  std::uint64_t image_forwards_wasted = 0;  ///< Of groups that were not accepted.
+  std::uint64_t barren = 0;                 ///< Accepted groups without a single finite loss.
+};
+
+class Replica {
+ public:
+  /// A fresh replica. With `only_block`, it holds that block's slice and no other, packed, and
+  /// `initial` is that slice; otherwise `initial` is all of θ.
+  static Result<Replica> Create(const RunSpec& spec, const Layout& layout, ParameterVector initial,
+                                std::optional<BlockId> only_block = std::nullopt);
+
+  Replica(Replica&&) = default;
+  Replica& operator=(Replica&&) = default;
+
+  /// Folds the entry at next_offset(). kCorrupt if a journaled digest disagrees with this replica.
+  Result<Outcome> Apply(const Entry& entry, Executor& executor);
+
+  Offset next_offset() const { return next_offset_; }
+  std::uint64_t chain() const { return chain_; }
+  /// θ as it is now (or the only block's slice). Copy on write: holders keep their version.
+  std::shared_ptr<const ParameterVector> parameters() const { return theta_; }
+  std::string digest() const;
+
+  /// The budget is used up: no group is wanted any more.
+  bool done() const;
+  /// T: groups in the budget, at least 1.
+  double horizon() const;
+  std::uint64_t budget() const { return budget_; }
+  RoundView round() const;
+  Trial NewTrial(TrialId id) const;
+
+  const RunSpec& spec() const { return spec_; }
+  const Partition& partition() const { return partition_; }
+  const ReplicaCounters& counters() const { return counters_; }
+  WorkerId joins() const { return joins_; }
+  /// Accepted groups since the base of the last accepted one: how late it came.
+  std::uint64_t last_staleness() const { return last_staleness_; }
+  /// Statistics of every cohort, with its blocks' names.
+  struct CohortView {
+    std::string optimizer;
+    std::vector<BlockId> blocks;
+    std::vector<Statistic> statistics;
+  };
+  std::vector<CohortView> cohorts() const;
+  /// Guards' decisions since the last call.
+  std::vector<std::string> TakeDecisions();
+
+  /// A digest is taken after every this many accepted groups, by every replica alike.
+  static constexpr std::uint64_t kDigestEvery = 256;
+  /// The newest digest taken, and after how many groups; none before the first.
+  std::optional<DigestRecord> newest_digest() const;
+
+  /// The whole state as bytes; Restore makes a replica that goes on bit for bit.
+  std::vector<std::byte> Snapshot() const;
+  static Result<Replica> Restore(const RunSpec& spec, const Layout& layout,
+                                 std::span<const std::byte> snapshot);
+
+ private:
+  struct Cohort {
+    BlockOptions options;
+    std::vector<BlockId> blocks;
+    std::unique_ptr<BlockOptimizer> optimizer;
+  };
+  /// A past position of the fold: what groups evaluated there are checked against.
+  struct Position {
+    Offset offset = 0;
+    std::uint64_t chain = 0;
+    std::uint64_t groups = 0;
+    std::uint64_t version = 0;
+  };
+
+  Replica(RunSpec spec, Partition partition)
+      : spec_(std::move(spec)), partition_(std::move(partition)) {}
+
+  Status BuildCohorts(std::optional<BlockId> only_block, std::uint64_t parameters);
+  Outcome ApplyGroup(const GroupRecord& group, Executor& executor);
+  Outcome ApplySyncGroup(const GroupRecord& group, const Position& base, Executor& executor);
+  Outcome ApplyAsyncGroup(const GroupRecord& group, const Position& base, Executor& executor);
+  void FinishRound(Executor& executor);
+  void ObserveGroup(const GroupRecord& group, const Position& base, std::span<float> target,
+                    Executor& executor);
+  Status CheckDigest(const DigestRecord& digest) const;
+  void CountGroup(const GroupRecord& group);
+  std::optional<Position> FindPosition(Offset base, std::uint64_t chain) const;
+  void Advance(std::uint64_t record_hash);
+  std::span<float> MutableTheta();
+
+  RunSpec spec_;
+  Partition partition_;
+  std::vector<Cohort> cohorts_;
+  std::vector<Slice> block_slices_;  // of the blocks held, in this storage, for their clocks
+  std::shared_ptr<ParameterVector> theta_;
+  ParameterVector pending_;  // moves not made yet: asynchronous runs with clocks
+  std::optional<BlockClocks> clocks_;
+
+  Offset next_offset_ = 0;
+  std::uint64_t chain_ = 0;
+  std::uint64_t version_ = 0;  // of the optimizers' state: rounds, or accepted groups
+  std::uint64_t budget_ = 0;
+  WorkerId joins_ = 0;
+  std::uint64_t last_staleness_ = 0;
+  bool only_block_ = false;
+  std::vector<std::optional<std::pair<GroupRecord, Position>>> slots_;  // of the current round
+  std::deque<Position> positions_;
+  std::set<TrialId> recent_trials_;  // asynchronous runs: accepted lately
+  std::deque<TrialId> recent_order_;
+  std::deque<DigestRecord> digests_;
+  ReplicaCounters counters_;
+};
+
+}  // namespace ndcao

@@ -1,0 +1,78 @@
+#include "ndcao/replica/run_spec.h"
+
+#include <fmt/format.h>
+
+#include <regex>
+
+namespace ndcao {
+
+std::uint64_t RunSpec::group_cost() const {
+  const std::uint64_t centre = shape.centre ? 1 : 0;
+  if (batch == 0) return shape.evaluations + centre;
+  if (screening > 0) return std::uint64_t{batch} * (shape.evaluations + screening);
+  return std::uint64_t{batch} * (shape.evaluations + centre);
+}
+
+Result<BlockOptions> RunSpec::OptionsFor(const std::string& block) const {
+  for (const BlockOverride& candidate : overrides) {
+    try {
+      if (std::regex_match(block, std::regex(candidate.pattern))) return candidate.options;
+    } catch (const std::regex_error& error) {
+      return Invalid(fmt::format("block pattern '{}' is no regular expression: {}",
+                                 candidate.pattern, error.what()));
+    }
+  }
+  return options;
+}
+
+Status RunSpec::Validate() const {
+  NDCAO_TRY(options.Validate());
+  for (const BlockOverride& o : overrides) {
+    const Status status = o.options.Validate();
+    if (!status.ok()) return status.error().Context(fmt::format("blocks '{}'", o.pattern));
+  }
+  if (shape.evaluations == 0 && !shape.centre) {
+    return Invalid("a group has no evaluations; allowed: 1 or more");
+  }
+  if (shape.evaluations > 4096) {
+    return Invalid(
+        fmt::format("{} evaluations in a group; allowed: at most 4096", shape.evaluations));
+  }
+  if (shape.slots < 1 || shape.slots > 1024) {
+    return Invalid(fmt::format("{} slots in a round; allowed: 1 to 1024", shape.slots));
+  }
+  if (budget < group_cost()) {
+    return Invalid(fmt::format(
+        "a budget of {} image-forwards is less than one group of evaluations, which costs {}; "
+        "allowed: {} or more",
+        budget, group_cost(), group_cost()));
+  }
+  if (clock.least < 1 || clock.greatest < clock.least || clock.greatest > 1000) {
+    return Invalid(fmt::format("block periods {}..{}; allowed: A..B with 1 <= A <= B <= 1000",
+                               clock.least, clock.greatest));
+  }
+  if (staleness_limit < 1 || staleness_limit > 4096) {
+    return Invalid(fmt::format("staleness limit {}; allowed: 1 to 4096 groups", staleness_limit));
+  }
+  return Ok();
+}
+
+std::string DescribeDifference(const RunSpec& theirs, const RunSpec& mine) {
+  const auto differs = [](const char* what, const auto& a, const auto& b) {
+    return fmt::format("{} differs: the run has '{}', this worker has '{}'", what, a, b);
+  };
+  if (theirs.model != mine.model) return differs("the model", theirs.model, mine.model);
+  if (theirs.data != mine.data) return differs("the data set", theirs.data, mine.data);
+  if (theirs.data_hash != mine.data_hash) {
+    return differs("the data's hash", theirs.data_hash, mine.data_hash);
+  }
+  if (theirs.objective != mine.objective) {
+    return differs("the objective", theirs.objective, mine.objective);
+  }
+  if (theirs.precision != mine.precision) {
+    return differs("the precision", theirs.precision, mine.precision);
+  }
+  return theirs == mine ? "" : "the run specs differ";
+}
+
+}  // namespace ndcao

@@ -1,0 +1,45 @@
+// The evaluation of one trial: which examples, which forward passes, which record comes of it.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "ndcao/base/result.h"
+#include "ndcao/evaluate/evaluator.h"
+#include "ndcao/journal/record.h"
+#include "ndcao/replica/replica.h"
+
+namespace ndcao {
+
+/// One worker thread's means to evaluate trials.
+class GroupEvaluation {
+ public:
+  /// `spec` and `problem` outlive it.
+  static Result<GroupEvaluation> Create(const RunSpec& spec, const Problem& problem);
+
+  /// Measures a group. Empty if `cancelled` (asked between forward passes) said so.
+  Result<std::optional<GroupRecord>> Evaluate(const Trial& trial, WorkerId worker,
+                                              const std::function<bool()>& cancelled);
+
+  Evaluator& evaluator() { return *evaluator_; }
+
+ private:
+  GroupEvaluation(const RunSpec& spec, const Problem& problem, std::unique_ptr<Evaluator> evaluator)
+      : spec_(&spec), problem_(&problem), evaluator_(std::move(evaluator)) {}
+
+  Result<double> ChooseExamples(const Trial& trial);
+  Result<double> Screen(TrialId trial);
+  void SortPool();
+
+  const RunSpec* spec_;
+  const Problem* problem_;
+  std::unique_ptr<Evaluator> evaluator_;
+  std::vector<std::uint32_t> examples_;
+  std::vector<float> weights_;
+  std::vector<float> losses_;
+  std::vector<float> scores_;
+};
+
+}  // namespace ndcao

@@ -1,0 +1,237 @@
+#include "ndcao/worker/session.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace ndcao {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr std::size_t kReadAtOnce = 256;
+constexpr double kLossMemory = 0.98;
+// A slot that somebody works on is taken over after this many times one's own time for a group.
+constexpr double kHelpAfter = 2;
+// Groups without a single finite loss, from the start, after which a run gives up.
+constexpr std::uint64_t kBarrenGroups = 8;
+
+// 0 2 1 3 for 4 slots: workers that join one after another start far from each other.
+std::uint32_t FirstSlot(WorkerId worker, std::uint32_t slots) {
+  std::uint32_t slot = 0;
+  for (std::uint32_t bit = 1, weight = slots / 2; weight > 0; bit *= 2, weight /= 2) {
+    if (worker & bit) slot += weight;
+  }
+  return slot % slots;
+}
+
+}  // namespace
+
+Session::Session(Journal& journal, Replica& replica, const Problem& problem, SessionOptions options)
+    : journal_(journal), replica_(replica), problem_(problem), options_(std::move(options)) {}
+
+Result<SessionResult> Session::Run() {
+  NDCAO_TRY(CatchUp());
+  NDCAO_TRY(CreateWorkers());
+  start_ = Clock::now();
+  initial_forwards_ = replica_.counters().image_forwards;
+  std::vector<std::jthread> threads;
+  for (Worker& worker : workers_) threads.emplace_back([&] { WorkerLoop(worker); });
+  const Status monitored = Monitor();
+  if (!monitored.ok()) Fail(monitored.error());
+  stopping_ = true;
+  team_.Wake();
+  threads.clear();  // joins
+  const std::lock_guard lock(mutex_);
+  if (error_) return *error_;
+  NDCAO_TRY(PublishDecisions());
+  return SessionResult{replica_.done(), cancelled_, Seconds(),
+                       replica_.counters().image_forwards - initial_forwards_};
+}
+
+Status Session::CreateWorkers() {
+  workers_.resize(static_cast<std::size_t>(options_.threads));
+  for (std::size_t i = 0; i < workers_.size(); ++i) {
+    Worker& worker = workers_[i];
+    NDCAO_ASSIGN(auto evaluation, GroupEvaluation::Create(replica_.spec(), problem_));
+    worker.evaluation = std::make_unique<GroupEvaluation>(std::move(evaluation));
+    if (i < options_.delays.size()) worker.delay = options_.delays[i];
+    NDCAO_ASSIGN(const Offset joined, journal_.Append(JoinRecord{options_.name}));
+    // Others may join at the same time: one's number is the count of joins before one's own.
+    while (replica_.next_offset() <= joined) {
+      NDCAO_ASSIGN(const auto entries,
+                   journal_.Read(replica_.next_offset(), 1, std::chrono::milliseconds(100)));
+      if (entries.empty()) continue;
+      worker.id = replica_.joins();
+      NDCAO_TRY(replica_.Apply(entries.front(), team_));
+      if (options_.on_entry) options_.on_entry(replica_, entries.front(), Outcome::kFolded);
+    }
+  }
+  if (options_.marks) {
+    NDCAO_ASSIGN(test_evaluator_, problem_.NewEvaluator());
+  }
+  return Ok();
+}
+
+void Session::WorkerLoop(Worker& worker) {
+  while (!stopping_) {
+    const Status status = WorkOnce(worker);
+    if (!status.ok()) return Fail(status.error());
+  }
+}
+
+void Session::Fail(const Error& error) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!error_) error_ = error;
+  }
+  stopping_ = true;
+  team_.Wake();
+}
+
+Status Session::WorkOnce(Worker& worker) {
+  std::optional<Trial> trial;
+  {
+    const std::lock_guard lock(mutex_);
+    NDCAO_TRY(CatchUp());
+    if (replica_.done()) stopping_ = true;
+    if (!stopping_) trial = TakeTrial(worker);
+  }
+  if (stopping_) return team_.Wake(), Ok();
+  if (!trial) return team_.WaitAndHelp(std::chrono::milliseconds(2)), Ok();
+  const auto begin = Clock::now();
+  Result<std::optional<GroupRecord>> record = EvaluateTrial(worker, *trial);
+  worker.last_group = Clock::now() - begin;
+  if (record.ok() && record.value()) {
+    const Status published = Publish(*record.value());
+    if (!published.ok()) record = published.error();
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    ReleaseTrial(*trial);
+  }
+  team_.Wake();
+  if (!record.ok()) return record.error();
+  return Ok();
+}
+
+Result<std::optional<GroupRecord>> Session::EvaluateTrial(Worker& worker, const Trial& trial) {
+  std::uint64_t seen = generation_;
+  const auto cancelled = [&] {
+    if (stopping_) return true;
+    const std::uint64_t now = generation_;
+    if (now == seen) return false;
+    seen = now;
+    return Cancelled(trial);
+  };
+  // A delayed worker sleeps in small steps, so that it hears of a cancellation.
+  for (auto left = worker.delay; left.count() > 0 && !cancelled();) {
+    const auto step = std::min(left, std::chrono::milliseconds(5));
+    std::this_thread::sleep_for(step);
+    left -= step;
+  }
+  return worker.evaluation->Evaluate(trial, worker.id, cancelled);
+}
+
+// The slot has been filled by somebody else. Asynchronous groups are never in vain.
+bool Session::Cancelled(const Trial& trial) {
+  if (trial.id.is_async()) return false;
+  const std::lock_guard lock(mutex_);
+  const RoundView view = replica_.round();
+  return view.round != trial.id.round() ||
+         !std::binary_search(view.open_slots.begin(), view.open_slots.end(), trial.id.slot());
+}
+
+Status Session::Publish(const GroupRecord& record) {
+  NDCAO_ASSIGN(const Offset offset, journal_.Append(record));
+  const std::lock_guard lock(mutex_);
+  const auto groups_before = replica_.newest_digest();
+  NDCAO_TRY(CatchUp());
+  NDCAO_CHECK(replica_.next_offset() > offset);
+  NDCAO_TRY(CheckFinite());
+  NDCAO_TRY(PublishDecisions());
+  const auto digest = replica_.newest_digest();
+  if (digest && (!groups_before || groups_before->groups != digest->groups)) {
+    DigestRecord mine = *digest;
+    mine.worker = record.worker;
+    NDCAO_TRY(journal_.Append(mine));
+  }
+  return Ok();
+}
+
+Status Session::PublishDecisions() {
+  for (std::string& text : replica_.TakeDecisions()) {
+    NDCAO_TRY(journal_.Append(
+        DecisionRecord{workers_.front().id, replica_.next_offset(), std::move(text)}));
+  }
+  return Ok();
+}
+
+Status Session::CheckFinite() const {
+  const ReplicaCounters& counters = replica_.counters();
+  if (counters.groups < kBarrenGroups || counters.barren < counters.groups) return Ok();
+  return Failed(
+      "every loss measured so far is NaN or infinite; check the objective, the initial parameters "
+      "and the data");
+}
+
+// With the lock held (or before the threads start).
+Status Session::CatchUp() {
+  while (true) {
+    NDCAO_ASSIGN(const auto entries,
+                 journal_.Read(replica_.next_offset(), kReadAtOnce, std::chrono::milliseconds(0)));
+    for (const Entry& entry : entries) {
+      NDCAO_ASSIGN(const Outcome outcome, replica_.Apply(entry, team_));
+      if (options_.on_entry) options_.on_entry(replica_, entry, outcome);
+      const auto* group = std::get_if<GroupRecord>(&entry.record);
+      if (group != nullptr && std::isfinite(group->centre)) {
+        train_loss_ = kLossMemory * train_loss_ + (1 - kLossMemory) * group->centre;
+        train_loss_weight_ = kLossMemory * train_loss_weight_ + (1 - kLossMemory);
+      }
+      ++generation_;
+    }
+    if (entries.size() < kReadAtOnce) return Ok();
+  }
+}
+
+std::optional<Trial> Session::TakeTrial(Worker& worker) {
+  if (replica_.spec().mode == RunMode::kAsync) {
+    return replica_.NewTrial(TrialId::Async(worker.id, worker.counter++));
+  }
+  const RoundView view = replica_.round();
+  const auto slot = ChooseSlot(worker, view);
+  if (!slot) return std::nullopt;
+  Trial trial = replica_.NewTrial(TrialId::Sync(view.round, *slot));
+  Claim& claim = claims_[trial.id];
+  if (claim.workers++ == 0) claim.since = Clock::now();
+  return trial;
+}
+
+// A slot that nobody here works on, from one's own first slot on; else one that takes too long.
+std::optional<std::uint32_t> Session::ChooseSlot(const Worker& worker,
+                                                 const RoundView& view) const {
+  const auto slots = static_cast<std::uint32_t>(replica_.spec().shape.slots);
+  const std::uint32_t first = FirstSlot(worker.id, slots);
+  std::optional<std::uint32_t> free;
+  std::optional<std::uint32_t> overdue;
+  for (const std::uint32_t slot : view.open_slots) {
+    const auto claim = claims_.find(TrialId::Sync(view.round, slot));
+    if (claim == claims_.end()) {
+      if (!free || (slot + slots - first) % slots < (*free + slots - first) % slots) free = slot;
+    } else if (worker.last_group.count() > 0 && claim->second.workers == 1 &&
+               Clock::now() - claim->second.since > kHelpAfter * worker.last_group) {
+      overdue = slot;
+    }
+  }
+  return free ? free : overdue;
+}
+
+void Session::ReleaseTrial(const Trial& trial) {
+  const auto claim = claims_.find(trial.id);
+  if (claim != claims_.end() && --claim->second.workers == 0) claims_.erase(claim);
+}
+
+double Session::Seconds() const {
+  return std::chrono::duration<double>(Clock::now() - start_).count();
+}
+
+}  // namespace ndcao

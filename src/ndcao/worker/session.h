@@ -1,0 +1,131 @@
+// Worker threads of one process on one run: catch up with the journal, take a trial, evaluate it,
+// append what came of it, and so on until the budget is used up.
+//
+// Synchronous runs: the threads take the round's open slots; who finds none may help with a slot
+// that takes too long. Asynchronous runs: every thread evaluates groups of its own, at the version
+// of θ that it finds, and nobody waits for anybody. The replica alone decides what counts.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "ndcao/base/result.h"
+#include "ndcao/evaluate/evaluator.h"
+#include "ndcao/journal/journal.h"
+#include "ndcao/replica/replica.h"
+#include "ndcao/worker/group_evaluation.h"
+#include "ndcao/worker/team_executor.h"
+
+namespace ndcao {
+
+/// How a run stands, for people.
+struct SessionProgress {
+  double seconds = 0;
+  double fraction = 0;  ///< Of the budget.
+  std::uint64_t image_forwards = 0;
+  std::uint64_t wasted = 0;
+  double images_per_second = 0;  ///< By this process, since it began.
+  double train_loss = 0;         ///< Running mean of the centres' losses.
+  std::optional<Score> test;     ///< The newest measurement.
+  std::uint64_t stale = 0;
+};
+
+struct SessionOptions {
+  int threads = 1;
+  std::string name = "worker";
+  double max_seconds = 0;         ///< 0: no limit.
+  bool budget_from_time = false;  ///< The budget follows from max_seconds, by the speed measured.
+  bool marks = true;              ///< Measure test accuracy now and then, and journal it.
+  /// For tests: thread i sleeps this long in every group.
+  std::vector<std::chrono::milliseconds> delays;
+  /// Called about ten times a second, and once at the end.
+  std::function<void(const SessionProgress&)> on_progress;
+  /// Called after every record that this process folds, under the session's lock.
+  std::function<void(const Replica&, const Entry&, Outcome)> on_entry;
+  /// Polled; true: stop after the groups under way have been thrown away. (Ctrl-C.)
+  std::function<bool()> stop_requested;
+};
+
+/// What a session came to.
+struct SessionResult {
+  bool done = false;       ///< The budget is used up.
+  bool cancelled = false;  ///< stop_requested.
+  double seconds = 0;
+  std::uint64_t image_forwards = 0;  ///< Of groups accepted while this session ran.
+};
+
+class Session {
+ public:
+  /// All of these outlive the session. `replica` may be behind the journal.
+  Session(Journal& journal, Replica& replica, const Problem& problem, SessionOptions options);
+
+  /// Until the budget is used up, the time is over, a stop is asked for, or an error.
+  Result<SessionResult> Run();
+
+ private:
+  struct Claim {
+    int workers = 0;
+    std::chrono::steady_clock::time_point since;
+  };
+  struct Worker {
+    WorkerId id = 0;
+    std::uint64_t counter = 0;
+    std::unique_ptr<GroupEvaluation> evaluation;
+    std::chrono::duration<double> last_group{0};
+    std::chrono::milliseconds delay{0};
+  };
+
+  Status CreateWorkers();
+  void WorkerLoop(Worker& worker);
+  Status WorkOnce(Worker& worker);
+  Result<std::optional<GroupRecord>> EvaluateTrial(Worker& worker, const Trial& trial);
+  Status CatchUp();
+  Status Publish(const GroupRecord& record);
+  Status PublishDecisions();
+  std::optional<Trial> TakeTrial(Worker& worker);
+  std::optional<std::uint32_t> ChooseSlot(const Worker& worker, const RoundView& view) const;
+  void ReleaseTrial(const Trial& trial);
+  bool Cancelled(const Trial& trial);
+  Status CheckFinite() const;
+
+  Status Monitor();
+  Status MeasureTest();
+  Status FollowTime();
+  Status AppendMark(Offset at, std::uint64_t image_forwards, const Score& score);
+  void ReportProgress();
+  double Seconds() const;
+  void Fail(const Error& error);
+
+  Journal& journal_;
+  Replica& replica_;
+  const Problem& problem_;
+  SessionOptions options_;
+  TeamExecutor team_;
+
+  std::mutex mutex_;  // guards the replica and what follows
+  std::map<TrialId, Claim> claims_;
+  std::optional<Error> error_;
+  double train_loss_ = 0;
+  double train_loss_weight_ = 0;
+  std::atomic<bool> stopping_ = false;
+  std::atomic<std::uint64_t> generation_ = 0;  // of the replica: grows with every entry folded
+
+  std::vector<Worker> workers_;
+  std::unique_ptr<Evaluator> test_evaluator_;
+  std::optional<Score> test_score_;
+  std::uint64_t next_mark_ = 0;
+  std::uint64_t initial_forwards_ = 0;
+  std::chrono::steady_clock::time_point start_;
+  bool cancelled_ = false;
+};
+
+}  // namespace ndcao

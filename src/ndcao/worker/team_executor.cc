@@ -1,0 +1,52 @@
+#include "ndcao/worker/team_executor.h"
+
+namespace ndcao {
+
+// Called with the lock held; gives it up while a piece is worked on.
+void TeamExecutor::TakePieces(std::unique_lock<std::mutex>& lock) {
+  while (work_ != nullptr && next_ < pieces_) {
+    const std::size_t piece = next_++;
+    const auto* work = work_;
+    ++running_;
+    lock.unlock();
+    (*work)(piece);
+    lock.lock();
+    --running_;
+  }
+}
+
+void TeamExecutor::Run(std::size_t pieces, const std::function<void(std::size_t)>& work) {
+  if (pieces <= 1) {
+    if (pieces == 1) work(0);
+    return;
+  }
+  std::unique_lock lock(mutex_);
+  work_ = &work;
+  pieces_ = pieces;
+  next_ = 0;
+  changed_.notify_all();
+  TakePieces(lock);
+  changed_.wait(lock, [this] { return running_ == 0; });
+  work_ = nullptr;
+}
+
+void TeamExecutor::WaitAndHelp(std::chrono::milliseconds timeout) {
+  const auto deadline = std::chrono::steady_clock::now() + timeout;
+  std::unique_lock lock(mutex_);
+  const std::size_t wakes = wakes_;
+  while (wakes_ == wakes) {
+    TakePieces(lock);
+    if (running_ == 0) changed_.notify_all();
+    const bool timed_out = !changed_.wait_until(
+        lock, deadline, [&] { return wakes_ != wakes || (work_ != nullptr && next_ < pieces_); });
+    if (timed_out) return;
+  }
+}
+
+void TeamExecutor::Wake() {
+  const std::lock_guard lock(mutex_);
+  ++wakes_;
+  changed_.notify_all();
+}
+
+}  // namespace ndcao

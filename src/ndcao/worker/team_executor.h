@@ -1,0 +1,37 @@
+// An executor whose helpers are the worker threads that have nothing to evaluate just then: at the
+// end of a round they fold together with the thread that holds the last record.
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <cstddef>
+#include <functional>
+#include <mutex>
+
+#include "ndcao/base/executor.h"
+
+namespace ndcao {
+
+class TeamExecutor : public Executor {
+ public:
+  /// Works on the pieces itself, with whoever is in WaitAndHelp. One caller at a time.
+  void Run(std::size_t pieces, const std::function<void(std::size_t)>& work) override;
+
+  /// Sleeps until Wake, at most `timeout`; helps with pieces meanwhile.
+  void WaitAndHelp(std::chrono::milliseconds timeout);
+  /// Ends everybody's WaitAndHelp.
+  void Wake();
+
+ private:
+  void TakePieces(std::unique_lock<std::mutex>& lock);
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  const std::function<void(std::size_t)>* work_ = nullptr;
+  std::size_t pieces_ = 0;
+  std::size_t next_ = 0;
+  std::size_t running_ = 0;
+  std::size_t wakes_ = 0;
+};
+
+}  // namespace ndcao

@@ -1,0 +1,78 @@
+#include "ndcao/replica/run_spec.h"
+
+#include <gtest/gtest.h>
+
+#include "ndcao/block/block_optimizer.h"
+
+namespace ndcao {
+namespace {
+
+RunSpec FullSpec() {
+  RunSpec spec;
+  spec.model = "mlp:784-32-10";
+  spec.data = "csv:a \"quoted\" file.csv";
+  spec.data_hash = "0123456789abcdef";
+  spec.blocks = "pattern";
+  spec.blocks_text = "fc1.* = a\nfc2.* = b\n";
+  spec.mode = RunMode::kAsync;
+  spec.clock = {ClockKind::kHeavy, 2, 9};
+  spec.budget = 123456789012;
+  spec.options = DefaultsFor("noise-budget").value().options;
+  spec.options.loss_floor = -1.5;
+  BlockOverride o{"a.*", DefaultsFor("cao").value().options};
+  o.options.cao.centre = CaoCentre::kCurrent;
+  spec.overrides.push_back(o);
+  return spec;
+}
+
+TEST(RunSpecTest, ComesBackFromItsText) {
+  const RunSpec spec = FullSpec();
+  const std::string text = FormatRunSpec(spec);
+  const auto again = ParseRunSpec(text);
+  ASSERT_TRUE(again.ok()) << again.error().message() << "\n" << text;
+  EXPECT_EQ(again.value(), spec) << text;
+  EXPECT_EQ(FormatRunSpec(again.value()), text);
+}
+
+TEST(RunSpecTest, UnknownMissingAndForeignKeysAreRefused) {
+  const std::string text = FormatRunSpec(FullSpec());
+  EXPECT_NE(ParseRunSpec("colour = 1\n" + text).error().message().find("'colour' is unknown"),
+            std::string::npos);
+  std::string missing = text;
+  missing.replace(missing.find("seed ="), 6, "sead =");
+  EXPECT_FALSE(ParseRunSpec(missing).ok());
+  std::string newer = text;
+  newer.replace(newer.find("format = 1"), 10, "format = 9");
+  EXPECT_NE(ParseRunSpec(newer).error().message().find("format 9"), std::string::npos);
+}
+
+TEST(RunSpecTest, CostsCountEveryImageThroughEveryPass) {
+  RunSpec spec = FullSpec();
+  spec.shape = {64, true, true, 4};
+  spec.batch = 16;
+  spec.screening = 16;
+  EXPECT_EQ(spec.group_cost(), 16u * 80);
+  spec.screening = 0;
+  EXPECT_EQ(spec.group_cost(), 16u * 65);
+  spec.batch = 0;
+  EXPECT_EQ(spec.group_cost(), 65u);
+}
+
+TEST(RunSpecTest, ValidationNamesTheValue) {
+  RunSpec spec = FullSpec();
+  spec.budget = 100;
+  EXPECT_NE(spec.Validate().error().message().find("100 image-forwards"), std::string::npos);
+  spec = FullSpec();
+  spec.clock.least = 0;
+  EXPECT_NE(spec.Validate().error().message().find("0..9"), std::string::npos);
+}
+
+TEST(RunSpecTest, TheFirstDifferenceIsNamed) {
+  RunSpec mine = FullSpec();
+  EXPECT_EQ(DescribeDifference(FullSpec(), mine), "");
+  mine.data_hash = "feed";
+  EXPECT_NE(DescribeDifference(FullSpec(), mine).find("feed"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace ndcao

@@ -17,15 +17,25 @@ namespace {
 
 using testing::HasSubstr;
 
+// How many bytes of one file were written, and how many of them a power cut would leave.
+struct Extent {
+  std::atomic<std::uint64_t> written{0};
+  std::atomic<std::uint64_t> synced{0};
+};
+
 struct Disk {
-  std::atomic<std::int64_t> space{1 << 30};  // Bytes that can still be written.
+  std::vector<std::shared_ptr<Extent>> files;  // In the order in which they were opened.
+  std::atomic<std::int64_t> space{1 << 30};    // Bytes that can still be written.
   std::atomic<bool> truncates{true};
   std::atomic<bool> syncs{true};
 };
 
 class FileOnDisk : public WriteFile {
  public:
-  FileOnDisk(std::unique_ptr<WriteFile> file, Disk* disk) : file_(std::move(file)), disk_(disk) {}
+  FileOnDisk(std::unique_ptr<WriteFile> file, Disk* disk)
+      : file_(std::move(file)), disk_(disk), extent_(std::make_shared<Extent>()) {
+    disk_->files.push_back(extent_);
+  }
 
   // Writes what fits, then fails: a short write, as a full disk makes it.
   Status WriteAt(std::uint64_t position, std::span<const std::byte> bytes) override {
@@ -33,16 +43,24 @@ class FileOnDisk : public WriteFile {
     const std::int64_t fits = std::min(size, disk_->space.load());
     disk_->space -= fits;
     NDCAO_TRY(file_->WriteAt(position, bytes.first(static_cast<std::size_t>(fits))));
+    extent_->written = position + static_cast<std::uint64_t>(fits);
     return fits == size ? Ok() : IoError("write", "segment", ENOSPC);
   }
   Status Truncate(std::uint64_t size) override {
     return disk_->truncates ? file_->Truncate(size) : IoError("truncate", "segment", EIO);
   }
-  Status Sync() override { return disk_->syncs ? file_->Sync() : IoError("sync", "segment", EIO); }
+  Status Sync() override {
+    if (!disk_->syncs) return IoError("sync", "segment", EIO);
+    const std::uint64_t size = extent_->written;
+    NDCAO_TRY(file_->Sync());
+    extent_->synced = size;
+    return Ok();
+  }
 
  private:
   std::unique_ptr<WriteFile> file_;
   Disk* disk_;
+  std::shared_ptr<Extent> extent_;
 };
 
 class DiskTest : public testing::Test {
@@ -170,6 +188,46 @@ TEST_F(DiskTest, AFailedSyncAtTheEndOfASegmentAppendsNothing) {
   journal = Open();
   EXPECT_EQ(AppendTen(*journal, count, &message), 10U);
   ExpectRecords(*journal, 10);
+}
+
+// What a power cut would leave after each append: with kAlways everything, with kNever all segments
+// but the last one.
+TEST_F(DiskTest, SyncsWhatThePolicyPromises) {
+  for (const FsyncPolicy policy : {FsyncPolicy::kAlways, FsyncPolicy::kNever}) {
+    directory_.Clear();
+    disk_.files.clear();
+    const auto journal = Open(policy);
+    for (std::uint64_t i = 0; i < 30; ++i) {
+      ASSERT_TRUE(journal->Append(RecordOf(i)).ok());
+      for (std::size_t file = 0; file < disk_.files.size(); ++file) {
+        if (policy == FsyncPolicy::kNever && file + 1 == disk_.files.size()) continue;
+        EXPECT_EQ(disk_.files[file]->synced, disk_.files[file]->written) << i << " " << file;
+      }
+    }
+    EXPECT_GT(disk_.files.size(), 5U);
+  }
+}
+
+// The same with threads that share syncs: when an append returns, its bytes are synced.
+TEST_F(DiskTest, SharedSyncsCoverEveryAcknowledgedRecord) {
+  FileJournalOptions options;
+  options.fsync = FsyncPolicy::kAlways;
+  options.wrap_file = [this](std::unique_ptr<WriteFile> file) {
+    return std::make_unique<FileOnDisk>(std::move(file), &disk_);
+  };
+  const auto journal = MustOpen(directory_.path(), options);
+  const std::uint64_t frame = kFrameHeadBytes + 39 + 4;
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&] {
+      for (std::uint64_t i = 0; i < 100; ++i) {
+        const Result<Offset> offset = journal->Append(GroupOf(i, 1));
+        ASSERT_TRUE(offset.ok());
+        EXPECT_GE(disk_.files[0]->synced, kSegmentHeaderBytes + (offset.value() + 1) * frame);
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
 }
 
 }  // namespace

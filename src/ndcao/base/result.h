@@ -54,7 +54,7 @@ class [[nodiscard]] Result {
   bool ok() const { return std::holds_alternative<T>(state_); }
   T& value() & { return *Get(); }
   const T& value() const& { return *const_cast<Result*>(this)->Get(); }
-  T&& value() && { return std::move(*Get()); }
+  T value() && { return std::move(*Get()); }
   const Error& error() const { return std::get<Error>(state_); }
 
  private:

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <thread>
 
 #include "ndcao/base/hash.h"
 #include "ndcao/base/log.h"
@@ -31,6 +32,17 @@ Result<SpecRecord> ReadSpecRecord(Journal& journal, const std::string& path) {
         fmt::format("run directory '{}': its journal is empty, so there is no run", path));
   }
   return *record;
+}
+
+// A run that is just being begun is held exclusively for a moment.
+Result<RunLock> WaitForRun(const std::string& path) {
+  constexpr int kAttempts = 50;
+  for (int attempt = 1;; ++attempt) {
+    Result<RunLock> lock = RunLock::AcquireShared(path);
+    const bool held = !lock.ok() && lock.error().code() == ErrorCode::kConflict;
+    if (!held || attempt == kAttempts) return lock;
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  }
 }
 
 }  // namespace
@@ -67,7 +79,7 @@ Result<RunDirectory> RunDirectory::Open(const std::string& path,
   }
   FileJournalOptions existing = options;
   if (existing.mode == OpenMode::kCreate) existing.mode = OpenMode::kExisting;
-  NDCAO_ASSIGN(RunLock lock, RunLock::AcquireShared(path));
+  NDCAO_ASSIGN(RunLock lock, WaitForRun(path));
   NDCAO_ASSIGN(auto journal, FileJournal::Open(path, existing));
   RunDirectory run(path, std::move(lock), std::move(journal));
   NDCAO_ASSIGN(const SpecRecord record, ReadSpecRecord(*run.journal_, path));

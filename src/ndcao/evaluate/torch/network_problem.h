@@ -1,7 +1,8 @@
-// A network, a data set and an objective, as a Problem.
+// A network, a data set and an objective, as a Problem. (No Torch in this header.)
 #pragma once
 
 #include <memory>
+#include <span>
 #include <string>
 
 #include "ndcao/data/dataset.h"
@@ -13,15 +14,27 @@ namespace ndcao {
 struct NetworkOptions {
   std::string model;  ///< A name of the zoo, or a TorchScript file (ends in .pt).
   std::string objective = "cross-entropy";
+  /// Statistics that BatchNorm layers use, in training, tests and export: "eval", those that a file
+  /// came with, or "batch", those of the examples in a forward pass.
+  std::string batch_norm = "eval";
 };
 
-/// Builds the network once to check that it takes the data's examples and answers with one row of
-/// `classes` outputs for each; the error says both shapes.
+/// Builds the network once to check that it takes the data's examples, answers with one row of
+/// `classes` outputs for each, and depends on its parameters; the error says both shapes.
+/// A model file is read again for every evaluator, so it must stay as it is.
 Result<std::unique_ptr<Problem>> MakeNetworkProblem(const NetworkOptions& options,
                                                     std::shared_ptr<const Dataset> data);
 
-/// Writes the network with these parameters as a TorchScript file.
+/// Writes the network with these parameters as a TorchScript file that gives the same outputs.
+/// Binary and integer networks are written with int8 weights. `problem` is one that
+/// MakeNetworkProblem made.
+Status ExportNetwork(const Problem& problem, std::span<const float> parameters,
+                     const std::string& path);
+/// The same, for a network of the zoo and data of shape [1, 28, 28] in 10 classes, or a file.
 Status ExportNetwork(const std::string& model, std::span<const float> parameters,
                      const std::string& path);
+
+/// A model file as it is, so that a run can keep a copy of it.
+Result<std::string> ReadModelBytes(const std::string& path);
 
 }  // namespace ndcao

@@ -9,12 +9,13 @@
 
 namespace ndcao {
 
-Result<std::vector<Prediction>> PredictTest(const std::string& model,
+Result<std::vector<Prediction>> PredictTest(const NetworkOptions& options,
                                             std::span<const float> parameters, const Dataset& data,
                                             std::span<const std::uint32_t> indices) {
-  NDCAO_ASSIGN(const auto network, LoadModel(model, 0));
+  NDCAO_ASSIGN(const BatchNorm batch_norm, ParseBatchNorm(options.batch_norm));
+  NDCAO_ASSIGN(const auto network, LoadModel({options.model, ShapeOf(data), batch_norm}, 0));
   if (network->parameters().size() != parameters.size()) {
-    return Invalid("the parameters do not fit the model " + model);
+    return Invalid("the parameters do not fit the model " + options.model);
   }
   std::copy(parameters.begin(), parameters.end(), network->parameters().begin());
   std::vector<Prediction> predictions(indices.size());

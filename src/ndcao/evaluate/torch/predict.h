@@ -1,4 +1,4 @@
-// What a network says about some examples.
+// What a network says about some examples. (No Torch in this header.)
 #pragma once
 
 #include <cstdint>
@@ -8,6 +8,7 @@
 
 #include "ndcao/base/result.h"
 #include "ndcao/data/dataset.h"
+#include "ndcao/evaluate/torch/network_problem.h"
 
 namespace ndcao {
 
@@ -18,8 +19,14 @@ struct Prediction {
 };
 
 /// Predictions for test examples `indices`.
-Result<std::vector<Prediction>> PredictTest(const std::string& model,
+Result<std::vector<Prediction>> PredictTest(const NetworkOptions& options,
                                             std::span<const float> parameters, const Dataset& data,
                                             std::span<const std::uint32_t> indices);
+inline Result<std::vector<Prediction>> PredictTest(const std::string& model,
+                                                   std::span<const float> parameters,
+                                                   const Dataset& data,
+                                                   std::span<const std::uint32_t> indices) {
+  return PredictTest(NetworkOptions{.model = model}, parameters, data, indices);
+}
 
 }  // namespace ndcao

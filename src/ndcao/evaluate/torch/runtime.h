@@ -12,7 +12,7 @@ namespace ndcao {
 /// and a warning when the linear algebra is a slow reference implementation.
 void InitTorch();
 
-/// Runs `work` and turns LibTorch's exceptions into an error: "what: first line of the exception".
+/// Runs `work` and turns LibTorch's exceptions into an error: "what: the line that says it".
 Status CatchTorch(const std::string& what, const std::function<void()>& work);
 
 }  // namespace ndcao

@@ -30,8 +30,8 @@ Status CheckKind(const NamedTensor& parameter) {
                     parameter.name, c10::toString(parameter.tensor.scalar_type())));
   }
   if (parameter.tensor.layout() == at::kStrided) return Ok();
-  return Invalid(fmt::format("model: parameter '{}' is sparse; only dense parameters can be trained",
-                             parameter.name));
+  return Invalid(fmt::format(
+      "model: parameter '{}' is sparse; only dense parameters can be trained", parameter.name));
 }
 
 // Gives a tensor memory of its own if it is a view that does not fill its storage in order, so that
@@ -54,9 +54,10 @@ Status Separate(NamedTensor& parameter, const std::vector<NamedTensor>& all) {
                      tensor.storage().nbytes() == tensor.numel() * sizeof(float);
   if (whole && (tied || tensor.is_contiguous())) return Ok();
   if (tied) {
-    return Invalid(fmt::format(
-        "model: parameter '{}' is tied to another and a part of a larger tensor; save a clone of it",
-        parameter.name));
+    return Invalid(
+        fmt::format("model: parameter '{}' is tied to another and a part of a larger tensor; save "
+                    "a clone of it",
+                    parameter.name));
   }
   parameter.tensor.set_data(tensor.detach().clone(at::MemoryFormat::Contiguous));
   return Ok();

@@ -14,7 +14,7 @@ struct Family {
   const char* form;    // as shown to people
   const char* prefix;  // "mlp:", or a whole name
   Result<torch::jit::Module> (*build)(const zoo::Request& request, ModuleBuilder builder);
-  double sigma = 0;                            // see DefaultSigma
+  double sigma = 0;                              // see DefaultSigma
   at::Tensor (*integers)(at::Tensor) = nullptr;  // how parameters are rounded, if they are
 };
 
@@ -46,8 +46,8 @@ Result<torch::jit::Module> Build(const Family& family, const std::string& name,
                                  const DataShape& data, ModuleBuilder builder) {
   const zoo::Request request{name, name.substr(std::string(family.prefix).size()), data};
   Result<torch::jit::Module> module = Failed("not built");
-  NDCAO_TRY(CatchTorch("--model " + name,
-                       [&] { module = family.build(request, std::move(builder)); }));
+  NDCAO_TRY(
+      CatchTorch("--model " + name, [&] { module = family.build(request, std::move(builder)); }));
   return module;
 }
 

@@ -62,8 +62,9 @@ Result<torch::jit::Module> BuildLeNet5(const Request& request, ModuleBuilder bui
       "        x = self.pool(torch.conv2d(x, self.conv1.weight, self.conv1.bias, "
       "padding={})).relu()\n",
       small ? 2 : 0);
-  return builder.Build(std::string(kPool) + "\n    def forward(self, x):\n" + first +
-                       R"(        x = self.pool(torch.conv2d(x, self.conv2.weight, self.conv2.bias)).relu()
+  return builder.Build(
+      std::string(kPool) + "\n    def forward(self, x):\n" + first +
+      R"(        x = self.pool(torch.conv2d(x, self.conv2.weight, self.conv2.bias)).relu()
         x = torch.linear(x.flatten(1), self.fc1.weight, self.fc1.bias).relu()
         x = torch.linear(x, self.fc2.weight, self.fc2.bias).relu()
         return torch.linear(x, self.fc3.weight, self.fc3.bias)

@@ -32,11 +32,11 @@ Result<std::vector<std::int64_t>> ParseWidths(const Request& request) {
         "--model {}: expected widths such as 784-256-10, each from 1 to 1000000", request.name));
   }
   if (widths.front() != FeaturesOf(request.data) || widths.back() != request.data.classes) {
-    return Invalid(fmt::format(
-        "--model {}: it takes {} values and has {} outputs, but the data has {} values "
-        "(shape [{}]) and {} classes",
-        request.name, widths.front(), widths.back(), FeaturesOf(request.data),
-        fmt::join(request.data.example, ", "), request.data.classes));
+    return Invalid(
+        fmt::format("--model {}: it takes {} values and has {} outputs, but the data has {} values "
+                    "(shape [{}]) and {} classes",
+                    request.name, widths.front(), widths.back(), FeaturesOf(request.data),
+                    fmt::join(request.data.example, ", "), request.data.classes));
   }
   return widths;
 }

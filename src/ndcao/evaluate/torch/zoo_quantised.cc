@@ -17,9 +17,7 @@ constexpr double kActivationSteps = 32;
 
 }  // namespace
 
-at::Tensor BinaryWeights(at::Tensor parameters) {
-  return at::copysign(at::ones({1}), parameters);
-}
+at::Tensor BinaryWeights(at::Tensor parameters) { return at::copysign(at::ones({1}), parameters); }
 
 at::Tensor IntegerWeights(at::Tensor parameters) { return parameters.round().clamp(-127, 127); }
 

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <limits>
+#include <system_error>
 
 #include "ndcao/journal/codec.h"
 
@@ -32,6 +33,8 @@ Status PrepareDirectory(const std::string& run_directory, const std::string& dir
   }
   if (exists) return Ok();
   NDCAO_TRY(MakeDirectories(directory));
+  // Where the parent may not be listed, the run directory's own entry is left to the system.
+  (void)SyncDirectory(run_directory + "/..");
   return SyncDirectory(run_directory);
 }
 
@@ -66,8 +69,12 @@ Result<std::unique_ptr<FileJournal>> FileJournal::Open(const std::string& run_di
   }
   NDCAO_ASSIGN(auto lock, ReaderLock(directory));
   NDCAO_ASSIGN(auto reader, JournalReader::Open(directory, segments, std::move(lock)));
-  return std::unique_ptr<FileJournal>(
-      new FileJournal(directory, options, std::move(writer), std::move(reader)));
+  try {
+    return std::unique_ptr<FileJournal>(
+        new FileJournal(directory, options, std::move(writer), std::move(reader)));
+  } catch (const std::system_error& error) {
+    return Failed(fmt::format("cannot start the thread that syncs the journal: {}", error.what()));
+  }
 }
 
 Result<Offset> FileJournal::Append(const Record& record) {

@@ -16,7 +16,7 @@ constexpr int kTornLooks = 64;
 
 }  // namespace
 
-Result<std::unique_ptr<JournalReader>> JournalReader::Open(std::string directory,
+Result<std::unique_ptr<JournalReader>> JournalReader::Open(const std::string& directory,
                                                            const std::vector<Offset>& segments,
                                                            std::unique_ptr<FileLock> lock) {
   std::unique_ptr<JournalReader> reader(new JournalReader(directory, std::move(lock)));

@@ -22,7 +22,7 @@ class JournalReader {
  public:
   /// `segments` are the directory's segments. `lock` is the journal's lock, opened for this
   /// reader alone; null if there is none, and so no writer.
-  static Result<std::unique_ptr<JournalReader>> Open(std::string directory,
+  static Result<std::unique_ptr<JournalReader>> Open(const std::string& directory,
                                                      const std::vector<Offset>& segments,
                                                      std::unique_ptr<FileLock> lock);
 

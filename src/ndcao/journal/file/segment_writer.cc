@@ -138,7 +138,7 @@ bool SegmentWriter::NeedsSegment(std::size_t payload_bytes) const {
 Status SegmentWriter::AppendFrame(std::span<const std::byte> payload) {
   const Position& end = cursor_.position();
   const std::vector<std::byte> frame = EncodeFrame(end.offset, payload);
-  const Status written = file_->WriteAt(end.byte, frame);
+  Status written = file_->WriteAt(end.byte, frame);
   if (!written.ok()) {
     const Status cut = file_->Truncate(end.byte);
     if (!cut.ok()) spdlog::warn("{}; the next append will try again", cut.error().message());

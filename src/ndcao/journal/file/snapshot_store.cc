@@ -82,7 +82,7 @@ Status SnapshotStore::Write(Offset offset, std::uint64_t chain, std::span<const 
   RemoveUnfinished();
   const std::string path = PathOf(offset);
   const std::string unfinished = path + std::string(kUnfinished);
-  const Status written = WriteTo(unfinished, offset, chain, bytes);
+  Status written = WriteTo(unfinished, offset, chain, bytes);
   if (!written.ok()) {
     ::unlink(unfinished.c_str());
     return written;

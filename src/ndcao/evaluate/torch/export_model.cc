@@ -1,0 +1,34 @@
+#include "ndcao/evaluate/torch/export_model.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <fstream>
+#include <iterator>
+
+#include "ndcao/evaluate/torch/network_problem.h"
+#include "ndcao/evaluate/torch/runtime.h"
+
+namespace ndcao {
+
+Status ExportModel(const ModelRequest& request, std::span<const float> parameters,
+                   const std::string& path) {
+  NDCAO_ASSIGN(const auto network, LoadModel(request, 0));
+  if (network->parameters().size() != parameters.size()) {
+    return Invalid(fmt::format("model {} has {} parameters, but {} are given", request.model,
+                               network->parameters().size(), parameters.size()));
+  }
+  std::copy(parameters.begin(), parameters.end(), network->parameters().begin());
+  NDCAO_ASSIGN(const auto integers, BuildIntegerExport(request.model, request.data, parameters));
+  const torch::jit::Module& module = integers ? *integers : network->module();
+  return CatchTorch("writing " + path, [&] { module.save(path); });
+}
+
+Result<std::string> ReadModelBytes(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::string bytes((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  if (!file) return Invalid(fmt::format("--model {}: the file cannot be read", path));
+  return bytes;
+}
+
+}  // namespace ndcao

@@ -1,0 +1,247 @@
+// The statistics and the step of the noise-budget optimizer, on quadratics whose gradient and
+// Hessian are known (derivations: docs/algorithm.md).
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <memory>
+#include <vector>
+
+#include "ndcao/block/block_optimizer.h"
+#include "ndcao/block/loss_guard.h"
+#include "ndcao/block/noise_statistics.h"
+
+namespace ndcao {
+namespace {
+
+/// f(θ) = ½ Σ h_i (θ_i − 1)² in double, with h_i = 1 … 1 + spread.
+struct Quadratic {
+  std::vector<double> h;
+
+  Quadratic(std::size_t size, double spread) : h(size) {
+    for (std::size_t i = 0; i < size; ++i) {
+      h[i] = 1 + spread * static_cast<double>(i) / static_cast<double>(size);
+    }
+  }
+  double operator()(std::span<const float> theta) const {
+    double sum = 0;
+    for (std::size_t i = 0; i < h.size(); ++i) {
+      sum += 0.5 * h[i] * (theta[i] - 1.0) * (theta[i] - 1.0);
+    }
+    return sum;
+  }
+  double trace() const {
+    double sum = 0;
+    for (const double x : h) sum += x;
+    return sum;
+  }
+  double squared_gradient(std::span<const float> theta) const {
+    double sum = 0;
+    for (std::size_t i = 0; i < h.size(); ++i) {
+      sum += h[i] * h[i] * (theta[i] - 1.0) * (theta[i] - 1.0);
+    }
+    return sum;
+  }
+};
+
+struct Optimizer {
+  BlockOptions options = DefaultsFor("noise-budget").value().options;
+  GroupShape shape = DefaultsFor("noise-budget").value().shape;
+  std::unique_ptr<BlockOptimizer> optimizer;
+  std::vector<float> theta;
+  SerialExecutor executor;
+
+  Optimizer(std::size_t size, float start, std::uint32_t evaluations = 64, std::uint32_t slots = 1)
+      : theta(size, start) {
+    options.sigma = 1e-2;
+    shape.evaluations = evaluations;
+    shape.slots = slots;
+    optimizer = MakeOptimizer(options, {Slice::Whole(size), 7, 0, size, shape}, theta);
+  }
+  /// Measures and observes one group; `target` takes the move.
+  void Group(const Quadratic& f, std::uint64_t trial, double time, double horizon,
+             std::span<float> target) {
+    const auto proposal = optimizer->Propose({trial});
+    std::vector<float> point(theta.size());
+    std::vector<float> losses;
+    for (std::uint32_t k = 0; k < shape.evaluations; ++k) {
+      proposal->Perturb(k, theta, point);
+      losses.push_back(static_cast<float>(f(point)));
+    }
+    optimizer->Observe({{trial}, trial, trial + 1, time, horizon, static_cast<float>(f(theta)), losses},
+                       theta, target, executor);
+  }
+  double Value(const std::string& name) const {
+    for (const Statistic& s : optimizer->Statistics()) {
+      if (s.name == name) return s.value;
+    }
+    return NAN;
+  }
+};
+
+TEST(NoiseBudgetTest, StatisticsFindTheGradientAndTheCurvature) {
+  // θ is held: moves go to a vector that is thrown away. Losses are float32 of about 16, so a
+  // difference carries a rounding error of about 1e-6; over σ² = 1e-4 that is 1e-2 per loss,
+  // far below the predicted errors.
+  constexpr std::size_t kSize = 64;
+  const Quadratic f(kSize, 2);
+  Optimizer o(kSize, 0.5f);
+  std::vector<float> moves(kSize, 0.0f);
+  constexpr int kGroups = 300;
+  for (int g = 0; g < kGroups; ++g) {
+    o.Group(f, static_cast<std::uint64_t>(g), g, kGroups, moves);
+  }
+  const double gradient = f.squared_gradient(o.theta);
+  // The mean of 64 variances of 64 values over a memory of 50 groups: a relative error of
+  // √(2/63/50) ≈ 2.5 %, and σ²-terms of ½ σ² Σ_{i≠j} 0 = 0 for a diagonal Hessian. Five of those.
+  EXPECT_NEAR(o.Value("gB2"), gradient, 5 * 0.025 * gradient);
+  // mean L_k − L0 has the deviation σ ‖g‖ / √M, so the estimate 2 ‖g‖ / (σ √M), over √groups.
+  const double error = 2 * std::sqrt(gradient) / (o.options.sigma * 8) / std::sqrt(kGroups);
+  EXPECT_NEAR(o.Value("trH"), f.trace(), 5 * error);
+}
+
+TEST(NoiseBudgetTest, TheNoiseInjectedIsWhatTheBudgetSays) {
+  // Σ over the run of ½ η² M trH gB2 is eps · L, since Σ f² ≈ T/2: with θ held, statistics are
+  // constant, and the sum of the coefficients' squares is the noise of each step itself.
+  constexpr std::size_t kSize = 4096;  // large: the stability bound does not bind
+  const Quadratic f(kSize, 0);
+  Optimizer o(kSize, 0.9f);
+  constexpr int kGroups = 400;
+  double injected = 0;
+  for (int g = 0; g < kGroups; ++g) {
+    std::vector<float> move(kSize, 0.0f);
+    o.Group(f, static_cast<std::uint64_t>(g), g, kGroups, move);
+    // Without the gradient's own part, which is a share M/d of the move.
+    for (const float x : move) injected += 0.5 * x * x;
+  }
+  const double loss = f(o.theta);
+  const double eps = o.options.noise_budget.eps;
+  // Less the quiet start (30 of 400 groups) and the warm-up; plus the share M/d of gradient.
+  EXPECT_NEAR(injected / (eps * loss), 0.86, 0.12);
+}
+
+TEST(NoiseBudgetTest, DescendsAQuadraticAtTheRateOfItsStabilityBound) {
+  // d = 30, M = 16: the bound binds, η = f/(h d (1 + (M−1)/d)) and each group contracts the
+  // distance by about 1 − f M/(d + M − 1) in expectation: after 300 groups, Σ f ≈ ⅔ of them, the
+  // loss falls by far more than e^-40 without noise; the floor of float32 comes first.
+  const Quadratic f(30, 0);
+  Optimizer o(30, 0.0f, 16);
+  const double before = f(o.theta);
+  for (int g = 0; g < 300; ++g) o.Group(f, static_cast<std::uint64_t>(g), g, 300, o.theta);
+  EXPECT_LT(f(o.theta), 1e-3 * before);
+}
+
+TEST(NoiseBudgetTest, ShortRunsAndSmallGroupsDoNotDiverge) {
+  // T M = 80 · 64 is far below eps · d / 4 = 15,000: only the stability bound keeps this together.
+  struct Case {
+    std::uint32_t evaluations;
+    int groups;
+  };
+  for (const Case c : {Case{64, 80}, Case{32, 80}, Case{32, 200}}) {
+    const Quadratic f(30000, 1);
+    Optimizer o(30000, 0.0f, c.evaluations);
+    const double before = f(o.theta);
+    for (int g = 0; g < c.groups; ++g) {
+      o.Group(f, static_cast<std::uint64_t>(g), g, c.groups, o.theta);
+      ASSERT_LT(f(o.theta), 1.5 * before);
+    }
+    EXPECT_LT(f(o.theta), before);
+  }
+}
+
+TEST(NoiseBudgetTest, ABlockOfOneParameterLearns) {
+  const Quadratic f(1, 0);
+  Optimizer o(1, 0.0f);
+  for (int g = 0; g < 200; ++g) o.Group(f, static_cast<std::uint64_t>(g), g, 200, o.theta);
+  EXPECT_LT(f(o.theta), 0.05);
+}
+
+TEST(NoiseBudgetTest, OneAbsurdGroupNeitherStopsNorDrivesTheRun) {
+  const Quadratic f(64, 1);
+  Optimizer honest(64, 0.0f);
+  Optimizer lied(64, 0.0f);
+  for (int g = 0; g < 200; ++g) {
+    honest.Group(f, static_cast<std::uint64_t>(g), g, 200, honest.theta);
+    lied.Group(f, static_cast<std::uint64_t>(g), g, 200, lied.theta);
+    if (g == 100) {
+      std::vector<float> losses(64);
+      for (std::size_t k = 0; k < 64; ++k) losses[k] = k % 2 == 0 ? 1e20f : -1e20f;
+      lied.optimizer->Observe({{9999}, 101, 102, 100, 200, 1e20f, losses}, lied.theta, lied.theta,
+                              lied.executor);
+    }
+  }
+  EXPECT_LT(f(lied.theta), std::max(10 * f(honest.theta), 0.02 * 48));
+}
+
+TEST(NoiseStatisticsTest, TooFewFiniteLossesTeachNothing) {
+  NoiseStatistics statistics({});
+  const float nan = NAN;
+  EXPECT_FALSE(statistics.Add(1, std::vector<float>{1, 2, 3, nan, nan}));
+  EXPECT_FALSE(statistics.Add(nan, std::vector<float>{1, 2, 3, 4, 5}));
+  EXPECT_TRUE(statistics.Add(1, std::vector<float>{1, 2, 3, 4, nan}));
+  EXPECT_EQ(statistics.groups(), 1);
+  const auto coefficients = statistics.Coefficients(1, std::vector<float>{1, 2, 3, 4, nan});
+  EXPECT_EQ(coefficients[4], 0);
+}
+
+TEST(NoiseStatisticsTest, ConstantAndNegativeLosses) {
+  NoiseStatistics constant({});
+  for (int i = 0; i < 100; ++i) constant.Add(2, std::vector<float>(64, 2.0f));
+  EXPECT_EQ(constant.Step(50, 100), 0);
+  // The same landscape, 100 lower: the loss is negative, so its range stands for it.
+  NoiseStatistics lower({});
+  for (int i = 0; i < 100; ++i) {
+    std::vector<float> losses;
+    for (int k = 0; k < 64; ++k) losses.push_back(-100 + 0.01f * static_cast<float>(k % 7));
+    lower.Add(-100.0f + 1.0f / static_cast<float>(i + 1) - 1, losses);
+  }
+  EXPECT_GT(lower.Step(50, 100), 0);
+  EXPECT_TRUE(std::isfinite(lower.Step(50, 100)));
+}
+
+TEST(LossGuardTest, HealthyNoiseDoesNotTriggerAndADoublingDoes) {
+  LossGuard guard;
+  for (int i = 0; i < 500; ++i) {
+    const double loss = 1 + 0.3 * ((i * 7919) % 13 - 6) / 6.0;
+    ASSERT_FALSE(guard.Add(loss, 0.15, guard.least_loss()));
+    guard.Remember({{static_cast<std::uint64_t>(i)}, {1.0f}});
+  }
+  int after = 0;
+  while (!guard.Add(2.5, 0.15, guard.least_loss())) ASSERT_LT(++after, 40);
+  EXPECT_FALSE(guard.TakeMoves().empty());
+  guard.Restart(700);
+  EXPECT_EQ(guard.step_factor(), 0.5);
+  EXPECT_TRUE(guard.Outdated(699));
+  EXPECT_FALSE(guard.Outdated(700));
+}
+
+TEST(NoiseBudgetTest, TheGuardTakesBackWhatItDid) {
+  // The landscape turns over after 60 groups, so that every step is now in the wrong direction
+  // and the loss rises: the guard returns θ to where it was, but for rounding.
+  const Quadratic f(64, 1);
+  Optimizer o(64, 0.0f);
+  std::vector<float> kept;
+  bool rolled_back = false;
+  for (int g = 0; g < 400 && !rolled_back; ++g) {
+    const auto trial = static_cast<std::uint64_t>(g);
+    const auto proposal = o.optimizer->Propose({trial});
+    const double sign = g < 60 ? 1 : -1;
+    const double centre = f(o.theta);
+    std::vector<float> point(64);
+    std::vector<float> losses;
+    for (std::uint32_t k = 0; k < 64; ++k) {
+      proposal->Perturb(k, o.theta, point);
+      losses.push_back(static_cast<float>(centre + sign * (f(point) - centre)));
+    }
+    o.optimizer->Observe({{trial}, trial, trial + 1, static_cast<double>(g), 4000,
+                          static_cast<float>(centre), losses},
+                         o.theta, o.theta, o.executor);
+    rolled_back = !o.optimizer->TakeDecisions().empty();
+    if (g == 59) kept = o.theta;
+  }
+  ASSERT_TRUE(rolled_back);
+  EXPECT_EQ(o.Value("step_factor"), 0.5);
+  EXPECT_LT(f(o.theta), 1.3 * f(kept));
+}
+
+}  // namespace
+}  // namespace ndcao

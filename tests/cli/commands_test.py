@@ -1,0 +1,208 @@
+"""train, eval, resume, replay, verify, inspect, export, bench: one after another, and bad inputs."""
+
+import os
+import pathlib
+import signal
+import struct
+import time
+import unittest
+
+from ndcao_program import Program
+
+FASHION = ["--model", "mlp:784-32-10", "--data", "fashion-mnist"]
+
+
+class TrainTest(Program):
+    def fashion(self, name: str, *more: str) -> dict:
+        return self.json("train", *FASHION, "--budget", "400k", "--seed", "1", "--quiet", "--json",
+                         "--out", self.path(name), *more)
+
+    def test_learns_to_tell_clothes_apart(self):
+        summary = self.fashion("a", "--threads", "2")
+        # 400k forwards reach about 70 %; 10 % is chance.
+        self.assertGreater(summary["test_accuracy"], 0.62)
+        self.assertEqual(summary["parameters"], 25450)
+        self.assertEqual(summary["blocks"], 2)
+        self.assertLessEqual(summary["image_forwards"], 400_000)
+        score = self.json("eval", "--run", self.path("a"), "--json", "--quiet")
+        self.assertEqual(score["digest"], summary["digest"])
+        self.assertAlmostEqual(score["test_accuracy"], summary["test_accuracy"])
+        pictures = self.run_ndcao("eval", "--run", self.path("a"), "--pictures", "4").stdout
+        self.assertIn("▀", pictures)
+        self.assertIn("ankle boot", pictures)
+
+    def test_digest_depends_on_the_seed_and_on_nothing_else(self):
+        one = self.fashion("one", "--threads", "1")
+        two = self.fashion("two", "--threads", "2")
+        split = self.fashion("split", "--threads", "2", "--blocks", "random:64")
+        other = self.json("train", *FASHION, "--budget", "400k", "--seed", "2", "--quiet",
+                          "--json", "--out", self.path("other"))
+        self.assertEqual(one["digest"], two["digest"])
+        # Blocks of equal options are told the same and do the same, however many there are.
+        self.assertEqual(one["digest"], split["digest"])
+        self.assertEqual(split["blocks"], 64)
+        self.assertNotEqual(one["digest"], other["digest"])
+
+    def test_config_file_and_flags(self):
+        config = pathlib.Path(self.path("c.toml"))
+        config.write_text('objective = "function:sphere:50"\nbudget = "10k"\nseed = 5\n'
+                          'quiet = true\nblocks = "size:10"\n'
+                          '[[block]]\npattern = "0|1"\nfrozen = true\n')
+        summary = self.json("train", "--config", str(config), "--json", "--out", self.path("a"))
+        self.assertEqual(summary["blocks"], 5)
+        shown = self.run_ndcao("inspect", self.path("a")).stdout
+        self.assertIn("frozen", shown)
+        self.assertIn("seed = 5", shown)
+        self.json("train", "--config", str(config), "--seed", "6", "--json", "--out",
+                  self.path("b"))
+        self.assertIn("seed = 6", self.run_ndcao("inspect", self.path("b")).stdout)
+        config.write_text("colour = 1\n")
+        self.refused("train", "--config", str(config), says="colour")
+        config.write_text("budget = = 1\n")
+        self.refused("train", "--config", str(config), says="line 1")
+
+    def test_max_seconds_alone_sets_the_budget(self):
+        summary = self.json("train", "--objective", "function:sphere:2000", "--max-seconds", "3",
+                            "--quiet", "--json", "--out", self.path("a"))
+        self.assertLess(summary["wall_seconds"], 6)
+        self.assertGreater(summary["image_forwards"], 0)
+        self.json("verify", self.path("a"), "--json")
+
+
+class PastTest(Program):
+    def setUp(self) -> None:
+        super().setUp()
+        self.summary = self.json(*self.sphere("run"))
+
+    def test_replay_verify_inspect(self):
+        replay = self.json("replay", self.path("run"), "--json", "--params", self.path("p.bin"))
+        self.assertEqual(replay["digest"], self.summary["digest"])
+        whole = pathlib.Path(self.path("p.bin")).read_bytes()
+        self.assertEqual(len(whole), 4 * 200)
+        verified = self.json("verify", self.path("run"), "--json")
+        self.assertEqual(verified["digest"], self.summary["digest"])
+        shown = self.json("inspect", self.path("run"), "--json")
+        self.assertEqual(shown["blocks"], 8)
+
+    def test_one_block_alone(self):
+        self.json("replay", self.path("run"), "--json", "--params", self.path("whole.bin"))
+        whole = struct.unpack("<200f", pathlib.Path(self.path("whole.bin")).read_bytes())
+        partition = self.run_ndcao("inspect", self.path("run"), "--partition").stdout.splitlines()
+        indices = []
+        for word in partition[3].split(":")[1].split():
+            begin, end = map(int, word.split("-"))
+            indices += range(begin, end)
+        self.json("replay", self.path("run"), "--block", "3", "--json", "--params",
+                  self.path("block.bin"))
+        block = pathlib.Path(self.path("block.bin")).read_bytes()
+        self.assertEqual(len(block), 4 * len(indices))
+        alone = struct.unpack(f"<{len(indices)}f", block)
+        self.assertEqual(list(alone), [whole[i] for i in indices])
+        self.refused("replay", self.path("run"), "--block", "8", says="blocks 0 to 7")
+
+    def test_partition_file_comes_back(self):
+        text = self.run_ndcao("inspect", self.path("run"), "--partition").stdout
+        pathlib.Path(self.path("blocks.txt")).write_text(text)
+        again = self.json(*self.sphere("again"), "--blocks", f"file:{self.path('blocks.txt')}")
+        self.assertEqual(again["digest"], self.summary["digest"])
+        self.assertEqual(again["blocks"], 8)
+
+    def test_resume_with_a_larger_budget(self):
+        self.refused("resume", self.path("run"), "--budget", "1k", says="used")
+        more = self.json("resume", self.path("run"), "--budget", "40k", "--json", "--quiet")
+        self.assertGreater(more["image_forwards"], 35_000)
+        self.json("verify", self.path("run"), "--json")
+
+    def test_snapshots_are_only_a_cache(self):
+        for snapshot in pathlib.Path(self.path("run/snapshots")).iterdir():
+            snapshot.write_bytes(b"not a snapshot")
+        self.assertEqual(self.json("resume", self.path("run"), "--json", "--quiet")["digest"],
+                         self.summary["digest"])
+
+    def test_a_changed_journal_is_refused(self):
+        segment = sorted(pathlib.Path(self.path("run/journal")).glob("*.log"))[0]
+        data = bytearray(segment.read_bytes())
+        data[len(data) // 2] ^= 1
+        segment.write_bytes(data)
+        result = self.run_ndcao("verify", self.path("run"), code=1)
+        self.assertIn(".log", result.stderr)
+
+
+class BadInputTest(Program):
+    def test_arguments(self):
+        out = ["--out", self.path("x")]
+        self.refused("train", "--budget", "0", *out, says="--budget 0")
+        self.refused("train", "--budget", "many", *out, says="--budget many")
+        self.refused("train", *out, says="--budget 2M")
+        self.refused("train", "--model", "mlp:12", "--budget", "1M", *out, says="784-256-10")
+        self.refused("train", "--model", "alexnet", "--budget", "1M", *out, says="lenet5")
+        self.refused("train", "--objective", "beauty", "--budget", "1M", *out, says="macro-f1")
+        self.refused("train", "--data", "imagenet", "--budget", "1M", *out, says="fashion-mnist")
+        self.refused("train", "--blocks", "columns", "--budget", "1M", *out, says="random:N")
+        self.refused("train", "--mode", "eventually", "--budget", "1M", *out, says="async")
+        self.refused("train", "--optimizer", "adam", "--budget", "1M", *out, says="openai-es")
+        self.refused("train", "--async-periods", "1..5", "--budget", "1M", *out,
+                     says="--mode async")
+        self.refused("train", "--mode", "async", "--async-periods", "5..1", "--budget", "1M", *out,
+                     says="5..1")
+        self.refused("train", "--flag-that-is-not", *out, says="--flag-that-is-not")
+        self.assertFalse(os.path.exists(self.path("x")))
+
+    def test_data_that_is_missing_or_damaged(self):
+        empty = self.dir / "empty"
+        empty.mkdir()
+        self.refused("train", "--data", f"idx:{empty}", "--budget", "1M", says="train-images")
+        self.refused("train", "--data", "mnist", "--data-dir", str(empty), "--budget", "1M",
+                     says="fetch_mnist")
+        for name in ("train-images-idx3-ubyte", "train-labels-idx1-ubyte",
+                     "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"):
+            (empty / name).write_bytes(b"\x00\x00\x08\x03\x00\x00\x00\x10 cut short")
+        self.refused("train", "--data", f"idx:{empty}", "--budget", "1M", says="idx3")
+
+    def test_directories(self):
+        blocked = self.dir / "file"
+        blocked.write_text("in the way")
+        self.refused("train", "--objective", "function:sphere:5", "--budget", "10k", "--out",
+                     str(blocked / "run"), says="--out")
+        self.refused("resume", self.path("nothing"), says="no run directory")
+        self.refused("verify", self.path("nothing"), says="no run directory")
+        self.json(*self.sphere("taken"))
+        self.refused(*self.sphere("taken"), says="ndcao resume")
+
+    def test_a_network_that_answers_nan_ends_with_a_sentence(self):
+        init = pathlib.Path(self.path("nan.bin"))
+        init.write_bytes(struct.pack("<f", float("nan")) * 25450)
+        result = self.run_ndcao("train", *FASHION, "--budget", "1M", "--quiet", "--init",
+                                str(init), "--out", self.path("x"), code=1)
+        self.assertIn("NaN or infinite", result.stderr)
+
+    def test_ctrl_c_loses_nothing(self):
+        process = self.start(*self.sphere("run", "30k"), "--delay-ms", "20")
+        time.sleep(1.5)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=30)
+        self.assertEqual(process.returncode, 130, errors)
+        self.assertIn("ndcao resume", errors)
+        resumed = self.json("resume", self.path("run"), "--json", "--quiet")
+        whole = self.json(*self.sphere("whole", "30k"))
+        self.assertEqual(resumed["digest"], whole["digest"])
+
+
+class HelpTest(Program):
+    def test_every_verb_explains_itself(self):
+        shown = self.run_ndcao("--help").stdout
+        for verb in ("train", "resume", "replay", "verify", "inspect", "export", "eval", "worker",
+                     "bench"):
+            self.assertIn(verb, shown)
+            self.assertIn("Usage", self.run_ndcao(verb, "--help").stdout)
+        self.assertIn("noise-budget", self.run_ndcao("train", "--help").stdout)
+
+    def test_throughput_prints_both_sides(self):
+        shown = self.json("bench", "throughput", "--model", "mlp:784-32-10", "--batch", "64",
+                          "--repeats", "1", "--seconds", "0.3", "--json")
+        for key in ("ratio", "training_images_per_second", "inference_images_per_second"):
+            self.assertGreater(shown[key], 0)
+
+
+if __name__ == "__main__":
+    unittest.main()

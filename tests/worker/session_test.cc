@@ -1,0 +1,161 @@
+#include "ndcao/worker/session.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "ndcao/base/hash.h"
+#include "ndcao/evaluate/functions/make_function.h"
+#include "ndcao/journal/memory/memory_journal.h"
+
+namespace ndcao {
+namespace {
+
+RunSpec FunctionSpec(std::uint64_t groups, RunMode mode = RunMode::kSync) {
+  RunSpec spec;
+  spec.objective = "function:sphere:30";
+  spec.options = DefaultsFor("noise-budget").value().options;
+  spec.shape = {16, true, false, 4};
+  spec.batch = 0;
+  spec.screening = 0;
+  spec.mode = mode;
+  spec.blocks = "size:7";
+  spec.budget = groups * spec.group_cost();
+  return spec;
+}
+
+struct FunctionRun {
+  MemoryJournal journal;
+  std::unique_ptr<Problem> problem = MakeFunction("sphere:30").value();
+  std::optional<Replica> replica;
+
+  explicit FunctionRun(const RunSpec& spec) {
+    replica.emplace(
+        Replica::Create(spec, problem->layout(), problem->Initial(1).value()).value());
+  }
+  Result<SessionResult> Train(SessionOptions options) {
+    options.marks = false;
+    return Session(journal, *replica, *problem, std::move(options)).Run();
+  }
+};
+
+SessionOptions Threads(int threads) {
+  SessionOptions options;
+  options.threads = threads;
+  return options;
+}
+
+TEST(SessionTest, SynchronousDigestDoesNotDependOnTheNumberOfThreads) {
+  std::string digest;
+  for (const int threads : {1, 2, 5}) {
+    FunctionRun run(FunctionSpec(160));
+    const auto result = run.Train(Threads(threads));
+    ASSERT_TRUE(result.ok()) << result.error().message();
+    EXPECT_TRUE(result.value().done);
+    if (digest.empty()) digest = run.replica->digest();
+    EXPECT_EQ(run.replica->digest(), digest) << threads << " threads";
+  }
+}
+
+TEST(SessionTest, AStragglerDelaysNobodyAndChangesNothing) {
+  FunctionRun plain(FunctionSpec(40));
+  ASSERT_TRUE(plain.Train(Threads(1)).ok());
+  FunctionRun slow(FunctionSpec(40));
+  SessionOptions options = Threads(3);
+  options.delays = {std::chrono::milliseconds(1), std::chrono::milliseconds(1),
+                    std::chrono::milliseconds(60000)};
+  const auto result = slow.Train(options);
+  ASSERT_TRUE(result.ok());
+  // One straggling group alone would take a minute: the others filled its slot.
+  EXPECT_LT(result.value().seconds, 20);
+  EXPECT_EQ(slow.replica->digest(), plain.replica->digest());
+}
+
+TEST(SessionTest, AsynchronousThreadsTrainAndTheirJournalReplays) {
+  RunSpec spec = FunctionSpec(600, RunMode::kAsync);
+  spec.clock = {ClockKind::kPoisson, 1, 10};
+  FunctionRun run(spec);
+  auto evaluator = run.problem->NewEvaluator().value();
+  const auto loss = [&] {
+    const ParameterVector& theta = *run.replica->parameters();
+    std::copy(theta.begin(), theta.end(), evaluator->parameters().begin());
+    return evaluator->Loss({}, {}).value();
+  };
+  const double before = loss();
+  ASSERT_TRUE(run.Train(Threads(4)).ok());
+  EXPECT_LT(loss(), 0.5 * before);
+
+  Replica again =
+      Replica::Create(spec, run.problem->layout(), run.problem->Initial(1).value()).value();
+  SerialExecutor executor;
+  for (const Entry& entry : run.journal.Read(0, 1u << 20, {}).value()) {
+    ASSERT_TRUE(again.Apply(entry, executor).ok());
+    if (again.next_offset() == run.replica->next_offset()) break;
+  }
+  EXPECT_EQ(again.digest(), run.replica->digest());
+}
+
+TEST(SessionTest, AStopLosesNothingAndTheRunGoesOn) {
+  FunctionRun whole(FunctionSpec(200));
+  ASSERT_TRUE(whole.Train(Threads(2)).ok());
+  FunctionRun stopped(FunctionSpec(200));
+  int polls = 0;
+  SessionOptions options = Threads(2);
+  options.delays.assign(2, std::chrono::milliseconds(2));
+  options.stop_requested = [&] { return ++polls > 3; };
+  const auto first = stopped.Train(options);
+  ASSERT_TRUE(first.ok());
+  EXPECT_TRUE(first.value().cancelled);
+  EXPECT_FALSE(first.value().done);
+  ASSERT_TRUE(stopped.Train(Threads(1)).ok());
+  EXPECT_EQ(stopped.replica->digest(), whole.replica->digest());
+}
+
+/// Answers NaN, or fails, instead of a loss.
+class BadEvaluator : public Evaluator {
+ public:
+  explicit BadEvaluator(bool fails) : fails_(fails) {}
+  std::span<float> parameters() override { return parameters_; }
+  Status Select(std::span<const std::uint32_t>) override { return Ok(); }
+  Status PerExample(std::span<float>, std::span<float>) override { return Ok(); }
+  Result<double> Loss(TrialId, std::span<const float>) override {
+    if (fails_) return Failed("the objective is gone");
+    return NAN;
+  }
+  Result<Score> Test() override { return Score{NAN, NAN}; }
+
+ private:
+  bool fails_;
+  ParameterVector parameters_ = ParameterVector(30);
+};
+
+class BadProblem : public Problem {
+ public:
+  explicit BadProblem(bool fails) : fails_(fails), layout_(Layout::Flat(30)) {}
+  const Layout& layout() const override { return layout_; }
+  Result<ParameterVector> Initial(std::uint64_t) const override { return ParameterVector(30); }
+  Result<std::unique_ptr<Evaluator>> NewEvaluator() const override {
+    return std::unique_ptr<Evaluator>(std::make_unique<BadEvaluator>(fails_));
+  }
+
+ private:
+  bool fails_;
+  Layout layout_;
+};
+
+TEST(SessionTest, LossesThatAreAllNaNEndTheRunWithASentence) {
+  for (const bool fails : {false, true}) {
+    const BadProblem problem(fails);
+    MemoryJournal journal;
+    Replica replica =
+        Replica::Create(FunctionSpec(100), problem.layout(), ParameterVector(30)).value();
+    const auto result = Session(journal, replica, problem, Threads(2)).Run();
+    ASSERT_FALSE(result.ok());
+    EXPECT_EQ(result.error().code(), ErrorCode::kFailed);
+    EXPECT_NE(result.error().message().find(fails ? "gone" : "NaN or infinite"),
+              std::string::npos);
+  }
+}
+
+}  // namespace
+}  // namespace ndcao

@@ -178,7 +178,10 @@ class BadInputTest(Program):
 
     def test_ctrl_c_loses_nothing(self):
         process = self.start(*self.sphere("run", "30k"), "--delay-ms", "20")
-        time.sleep(1.5)
+        journal = self.dir / "run" / "journal"
+        while sum(f.stat().st_size for f in journal.glob("*.log")) < 3000:
+            self.assertIsNone(process.poll(), "the run ended early")
+            time.sleep(0.01)
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=30)
         self.assertEqual(process.returncode, 130, errors)

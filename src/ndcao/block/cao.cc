@@ -1,10 +1,11 @@
 #include "ndcao/block/cao.h"
 
+#include <algorithm>
 #include <cmath>
+#include <limits>
 #include <utility>
 
 #include "ndcao/base/hash.h"
-#include "ndcao/block/cao_estimator.h"
 #include "ndcao/random/sequence.h"
 
 namespace ndcao {
@@ -65,6 +66,7 @@ CaoOptimizer::CaoOptimizer(const BlockOptions& options, CohortContext context,
                            std::span<const float> initial)
     : options_(options),
       context_(std::move(context)),
+      key_(ChainHash(context_.seed, context_.cohort_key)),
       start_(std::make_shared<const std::vector<float>>(Gather(context_.slice, initial))),
       first_step_(FirstStep(options_, *start_)),
       history_(options_.cao.window, kLateGroups + context_.shape.slots),
@@ -77,16 +79,24 @@ std::shared_ptr<const Proposal> CaoOptimizer::Propose(TrialId trial) const {
 void CaoOptimizer::Observe(const GroupObservation& group, std::span<const float>,
                            std::span<float> target, Executor&) {
   const auto known = history_.At(group.base_version);
-  if (!std::isfinite(group.centre) || !known) return;
+  const float performance = Performance(group);
+  if (!std::isfinite(performance) || !known) return;
   Choice choice = Choose(*known, group.trial);
   CaoEntry entry;
   entry.version = group.version;
   entry.progress = (group.time + 1) / group.horizon;
-  entry.loss = group.centre;
+  entry.loss = performance;
   entry.point = std::move(choice.point);
   entry.kept = std::move(choice.kept);
   history_.Add(std::move(entry));
   MoveToCentre(target);
+}
+
+float CaoOptimizer::Performance(const GroupObservation& group) const {
+  if (context_.shape.centre) return group.centre;
+  double sum = 0;
+  for (const float loss : group.losses) sum += loss;
+  return static_cast<float>(sum / static_cast<double>(group.losses.size()));
 }
 
 CaoOptimizer::Choice CaoOptimizer::Choose(std::span<const CaoEntry> known, TrialId trial) const {
@@ -94,41 +104,49 @@ CaoOptimizer::Choice CaoOptimizer::Choose(std::span<const CaoEntry> known, Trial
   const CaoPoint centre = Centre(known);
   const double step = Step(known);
   if (!(step > 0)) return {centre, {}};
-  std::unique_ptr<CaoEstimate> estimate;
-  std::vector<Monomial> kept;
-  if (known.size() >= kLeastPoints) {
-    CaoWindow window = MakeWindow(known, *centre, step);
-    const double ridge = options_.cao.ridge;
-    if (options_.cao.estimator == CaoEstimator::kLinear) {
-      estimate = FitLinear(std::move(window), ridge > 0 ? ridge : kLinearRidge);
-    } else {
-      auto monomial = MonomialEstimate::Fit(
-          window, known.back().kept, options_.cao.monomials, ridge > 0 ? ridge : kMonomialRidge,
-          RandomSequence(context_.seed, Purpose::kCandidates, trial.value, kFeatureStream));
-      if (options_.cao.keep_largest) kept = monomial->Largest();
-      estimate = std::move(monomial);
-    }
+  Fitted fitted = Fit(known, *centre, step, trial);
+  const std::vector<double> u = BestOffset(fitted.estimate.get(), trial, centre->size());
+  std::vector<float> point(centre->size());
+  for (std::size_t j = 0; j < point.size(); ++j) {
+    point[j] = static_cast<float>((*centre)[j] + step * u[j]);
   }
-  const std::size_t size = centre->size();
-  std::vector<double> u(size, 0.0), best(size, 0.0);
-  double best_value = 0;
+  return {std::make_shared<const std::vector<float>>(std::move(point)), std::move(fitted.kept)};
+}
+
+CaoOptimizer::Fitted CaoOptimizer::Fit(std::span<const CaoEntry> known,
+                                       const std::vector<float>& centre, double step,
+                                       TrialId trial) const {
+  if (known.size() < kLeastPoints) return {};
+  const CaoOptions& cao = options_.cao;
+  CaoWindow window = MakeWindow(known, centre, step);
+  if (cao.estimator == CaoEstimator::kLinear) {
+    return {FitLinear(std::move(window), cao.ridge > 0 ? cao.ridge : kLinearRidge), {}};
+  }
+  auto estimate = MonomialEstimate::Fit(
+      window, known.back().kept, cao.monomials, cao.ridge > 0 ? cao.ridge : kMonomialRidge,
+      RandomSequence(key_, Purpose::kCandidates, trial.value, kFeatureStream));
+  std::vector<Monomial> kept;
+  if (cao.keep_largest) kept = estimate->Largest();
+  return {std::move(estimate), std::move(kept)};
+}
+
+// The offset of the candidate that the estimate likes best. The centre is a candidate too.
+std::vector<double> CaoOptimizer::BestOffset(const CaoEstimate* estimate, TrialId trial,
+                                             std::size_t size) const {
+  std::vector<double> u(size);
+  if (estimate == nullptr) {
+    DrawCandidate(trial, 0, u);
+    return u;
+  }
+  std::vector<double> best(size, 0.0);
+  double least = std::numeric_limits<double>::infinity();
+  const double at_centre = estimate->At(best);
   for (std::uint32_t k = 0; k < options_.cao.candidates; ++k) {
     DrawCandidate(trial, k, u);
-    if (estimate == nullptr) {
-      best = u;
-      break;
-    }
     const double value = estimate->At(u);
-    if (k == 0 || value < best_value) best_value = value, best = u;
+    if (value < least) least = value, best.swap(u);
   }
-  if (estimate != nullptr && estimate->At(std::vector<double>(size, 0.0)) < best_value) {
-    return {centre, std::move(kept)};
-  }
-  std::vector<float> point(size);
-  for (std::size_t j = 0; j < size; ++j) {
-    point[j] = static_cast<float>((*centre)[j] + step * best[j]);
-  }
-  return {std::make_shared<const std::vector<float>>(std::move(point)), std::move(kept)};
+  return least <= at_centre ? best : std::vector<double>(size, 0.0);
 }
 
 CaoPoint CaoOptimizer::Centre(std::span<const CaoEntry> known) const {
@@ -154,8 +172,7 @@ double CaoOptimizer::Step(std::span<const CaoEntry> known) const {
 // Sixteen bits a number: finer than any estimate, and half the price.
 void CaoOptimizer::DrawCandidate(TrialId trial, std::uint32_t candidate,
                                  std::span<double> u) const {
-  RandomSequence random(ChainHash(context_.seed, context_.cohort_key), Purpose::kCandidates,
-                        trial.value, kCandidateStream + candidate);
+  RandomSequence random(key_, Purpose::kCandidates, trial.value, kCandidateStream + candidate);
   for (std::size_t j = 0; j < u.size(); j += 2) {
     const std::uint32_t bits = random.Next32();
     u[j] = ((bits & 0xffff) + 0.5) * 0x1p-15 - 1;

@@ -23,6 +23,7 @@
 #include <vector>
 
 #include "ndcao/block/block_optimizer.h"
+#include "ndcao/block/cao_estimator.h"
 #include "ndcao/block/cao_history.h"
 
 namespace ndcao {
@@ -32,8 +33,8 @@ class CaoOptimizer : public BlockOptimizer {
   CaoOptimizer(const BlockOptions& options, CohortContext context, std::span<const float> initial);
 
   std::shared_ptr<const Proposal> Propose(TrialId trial) const override;
-  /// J is the group's loss at the centre. One that is not finite, or that was measured at a version
-  /// too old to be known, teaches nothing.
+  /// J is the group's loss at the centre (the mean of its losses where no centre is measured). One
+  /// that is not finite, or that was measured at a version too old to be known, teaches nothing.
   void Observe(const GroupObservation& group, std::span<const float> theta, std::span<float> target,
                Executor& executor) override;
   void Save(ByteWriter& out) const override;
@@ -46,16 +47,27 @@ class CaoOptimizer : public BlockOptimizer {
     CaoPoint point;
     std::vector<Monomial> kept;
   };
+  struct Fitted {
+    std::unique_ptr<CaoEstimate> estimate;  // none while there is too little to fit
+    std::vector<Monomial> kept;
+  };
 
-  /// A function of what was known, and of the trial.
+  // All of these are functions of what was known, and of the trial.
   Choice Choose(std::span<const CaoEntry> known, TrialId trial) const;
   CaoPoint Centre(std::span<const CaoEntry> known) const;
   double Step(std::span<const CaoEntry> known) const;
+  Fitted Fit(std::span<const CaoEntry> known, const std::vector<float>& centre, double step,
+             TrialId trial) const;
+  std::vector<double> BestOffset(const CaoEstimate* estimate, TrialId trial,
+                                 std::size_t size) const;
   void DrawCandidate(TrialId trial, std::uint32_t candidate, std::span<double> u) const;
+
+  float Performance(const GroupObservation& group) const;
   void MoveToCentre(std::span<float> target);
 
   BlockOptions options_;
   CohortContext context_;
+  std::uint64_t key_;  // of the block's draws
   CaoPoint start_;
   double first_step_;  // α(0)
   CaoHistory history_;

@@ -26,17 +26,6 @@ double Dot(const double* a, const double* b, std::size_t n) {
   return (s0 + s1) + (s2 + s3);
 }
 
-void CentreColumns(std::vector<double>& features, std::size_t points, std::size_t width) {
-  std::vector<double> mean(width, 0.0);
-  for (std::size_t i = 0; i < points; ++i) {
-    for (std::size_t j = 0; j < width; ++j) mean[j] += features[i * width + j];
-  }
-  for (double& m : mean) m /= static_cast<double>(points);
-  for (std::size_t i = 0; i < points; ++i) {
-    for (std::size_t j = 0; j < width; ++j) features[i * width + j] -= mean[j];
-  }
-}
-
 // One absurd loss would otherwise be all that a fit sees.
 void CutLosses(std::vector<double>& losses) {
   std::vector<double> sorted = losses;
@@ -73,20 +62,32 @@ CaoWindow MakeWindow(std::span<const CaoEntry> entries, const std::vector<float>
   return window;
 }
 
-std::vector<double> DualRidge(std::vector<double>& features, std::span<const double> losses,
+void CentreColumns(std::vector<double>& features, std::size_t points) {
+  const std::size_t width = features.size() / points;
+  std::vector<double> mean(width, 0.0);
+  for (std::size_t i = 0; i < points; ++i) {
+    for (std::size_t j = 0; j < width; ++j) mean[j] += features[i * width + j];
+  }
+  for (double& m : mean) m /= static_cast<double>(points);
+  for (std::size_t i = 0; i < points; ++i) {
+    for (std::size_t j = 0; j < width; ++j) features[i * width + j] -= mean[j];
+  }
+}
+
+std::vector<double> DualRidge(const std::vector<double>& centred, std::span<const double> losses,
                               double ridge) {
   const std::size_t points = losses.size();
-  const std::size_t width = features.size() / points;
-  CentreColumns(features, points, width);
+  const std::size_t width = centred.size() / points;
   Eigen::MatrixXd gram(points, points);
   for (std::size_t i = 0; i < points; ++i) {
     for (std::size_t j = 0; j <= i; ++j) {
-      gram(i, j) = gram(j, i) = Dot(&features[i * width], &features[j * width], width);
+      gram(i, j) = gram(j, i) = Dot(&centred[i * width], &centred[j * width], width);
     }
   }
   gram.diagonal().array() += ridge;
   Eigen::VectorXd target(points);
-  const double mean = std::accumulate(losses.begin(), losses.end(), 0.0) / points;
+  const double mean =
+      std::accumulate(losses.begin(), losses.end(), 0.0) / static_cast<double>(points);
   for (std::size_t i = 0; i < points; ++i) target[i] = losses[i] - mean;
   std::vector<double> weights(width, 0.0);
   const Eigen::LLT<Eigen::MatrixXd> factors(gram);
@@ -94,13 +95,13 @@ std::vector<double> DualRidge(std::vector<double>& features, std::span<const dou
   const Eigen::VectorXd dual = factors.solve(target);
   if (!dual.allFinite()) return weights;
   for (std::size_t i = 0; i < points; ++i) {
-    for (std::size_t j = 0; j < width; ++j) weights[j] += dual[i] * features[i * width + j];
+    for (std::size_t j = 0; j < width; ++j) weights[j] += dual[i] * centred[i * width + j];
   }
   return weights;
 }
 
 std::unique_ptr<CaoEstimate> FitLinear(CaoWindow window, double ridge) {
-  CentreColumns(window.offsets, window.points, window.dimension);
+  CentreColumns(window.offsets, window.points);
   const double square = Dot(window.offsets.data(), window.offsets.data(), window.offsets.size()) /
                         static_cast<double>(window.points);
   return std::make_unique<LinearEstimate>(DualRidge(window.offsets, window.losses, ridge * square));
@@ -127,6 +128,7 @@ std::unique_ptr<MonomialEstimate> MonomialEstimate::Fit(const CaoWindow& window,
       features.push_back(estimate->Feature(monomial, window.row(i)));
     }
   }
+  CentreColumns(features, window.points);
   estimate->weights_ = DualRidge(features, window.losses, ridge);
   return estimate;
 }

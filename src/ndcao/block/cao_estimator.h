@@ -38,10 +38,13 @@ struct CaoWindow {
 CaoWindow MakeWindow(std::span<const CaoEntry> entries, const std::vector<float>& centre,
                      double step);
 
-/// Weights w of least λ‖w‖² + Σ (w·(x_i − x̄) − (y_i − ȳ))²: ridge regression with a constant that
-/// is not penalised, through the Gram matrix of the points (cost T²n + T³, T points of n features).
-/// `features` is row-major and is centred in place. Zeros if there is nothing to fit.
-std::vector<double> DualRidge(std::vector<double>& features, std::span<const double> losses,
+/// Subtracts from every column its mean; `points` rows.
+void CentreColumns(std::vector<double>& features, std::size_t points);
+
+/// Weights w of least λ‖w‖² + Σ (w·x_i − (y_i − ȳ))², the rows x_i centred: ridge regression with a
+/// constant that is not penalised, through the Gram matrix of the points (cost T²n + T³, T points
+/// of n features). λ > 0. Zeros if there is nothing to fit.
+std::vector<double> DualRidge(const std::vector<double>& centred, std::span<const double> losses,
                               double ridge);
 
 /// `ridge` is relative to the mean squared length of the offsets from their mean.

@@ -40,7 +40,7 @@ struct CaoOptions {
   double ridge = 0;                ///< λ; 0: the estimator's default.
   CaoCentre centre = CaoCentre::kBest;
   CaoStep schedule = CaoStep::kLinear;
-  double step = 0.1;          ///< α(0), in units of the parameters.
+  double step = 0.1;          ///< α(0), relative to the parameters' root mean square.
   double step_floor = 0.1;    ///< Linear schedule: α at the end, relative to α(0).
   bool keep_largest = false;  ///< Keep the monomials of largest |w| from fit to fit.
 

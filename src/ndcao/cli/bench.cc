@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <nlohmann/json.hpp>
 #include <thread>
 
@@ -56,14 +57,16 @@ Result<double> BareInference(const RunSetup& setup, int threads, double seconds)
   return static_cast<double>(total) / took.count();
 }
 
-/// Images per second of the whole training, screening included.
-Result<double> Training(const RunSetup& setup, int threads, double seconds) {
-  NDCAO_ASSIGN(Replica replica,
-               Replica::Create(setup.spec, setup.problem->layout(), setup.initial));
+/// Images per second of the whole training, screening included: as many whole rounds as bare
+/// inference would do in the time, so that no group is cut off.
+Result<double> Training(const RunSetup& setup, int threads, double images) {
+  RunSpec spec = setup.spec;
+  const double round = static_cast<double>(spec.group_cost() * spec.shape.slots);
+  spec.budget = static_cast<std::uint64_t>(std::max(1.0, std::round(images / round)) * round);
+  NDCAO_ASSIGN(Replica replica, Replica::Create(spec, setup.problem->layout(), setup.initial));
   MemoryJournal journal;
   SessionOptions options;
   options.threads = threads;
-  options.max_seconds = seconds;
   options.marks = false;
   Session session(journal, replica, *setup.problem, std::move(options));
   NDCAO_ASSIGN(const SessionResult result, session.Run());
@@ -77,14 +80,14 @@ double Median(std::vector<double> values) {
 
 Result<int> Throughput(Flags& flags) {
   if (flags.run.batch == 0) flags.run.batch = 256;
-  flags.run.budget = "100G";  // never used up: the time ends each measurement
+  flags.run.budget = "100G";  // not used: each measurement has its own
   NDCAO_ASSIGN(const RunSetup setup, SetUpRun(flags.run));
   std::vector<double> ratios;
   std::vector<double> bare;
   std::vector<double> training;
   for (int i = 0; i < flags.repeats; ++i) {
     NDCAO_ASSIGN(const double inference, BareInference(setup, flags.threads, flags.seconds));
-    NDCAO_ASSIGN(const double whole, Training(setup, flags.threads, flags.seconds));
+    NDCAO_ASSIGN(const double whole, Training(setup, flags.threads, inference * flags.seconds));
     bare.push_back(inference);
     training.push_back(whole);
     ratios.push_back(whole / inference);

@@ -32,6 +32,7 @@ struct Flags {
 struct Subject {
   RunSpec spec;
   ParameterVector parameters;
+  ProblemSources sources;
   std::unique_ptr<Problem> problem;
 };
 
@@ -41,10 +42,11 @@ Result<Subject> SubjectFromRun(const Flags& flags) {
   NDCAO_ASSIGN(RunDirectory run, RunDirectory::Open(flags.run, options));
   Subject subject;
   subject.spec = run.spec();
+  subject.sources = run.Sources(flags.data_dir, 60);
   if (!flags.data.empty()) subject.spec.data = flags.data, subject.spec.data_hash.clear();
   if (!flags.objective.empty()) subject.spec.objective = flags.objective;
   NDCAO_ASSIGN(subject.problem,
-               MakeProblem(subject.spec, flags.data_dir, 60, run.initial().size()));
+               MakeProblem(subject.spec, subject.sources));
   NDCAO_ASSIGN(const Offset end, run.journal().End());
   NDCAO_ASSIGN(const Replica replica, run.Fold(subject.problem->layout(), end, false));
   subject.parameters = *replica.parameters();
@@ -54,9 +56,10 @@ Result<Subject> SubjectFromRun(const Flags& flags) {
 Result<Subject> SubjectFromModel(const Flags& flags) {
   Subject subject;
   subject.spec.model = flags.model;
+  subject.sources.data_dir = flags.data_dir;
   subject.spec.data = flags.data.empty() ? "fashion-mnist" : flags.data;
   if (!flags.objective.empty()) subject.spec.objective = flags.objective;
-  NDCAO_ASSIGN(subject.problem, MakeProblem(subject.spec, flags.data_dir, 60, 0));
+  NDCAO_ASSIGN(subject.problem, MakeProblem(subject.spec, subject.sources));
   if (flags.params.empty()) {
     NDCAO_ASSIGN(subject.parameters, subject.problem->Initial(flags.seed));
   } else {
@@ -72,16 +75,15 @@ Result<Subject> SubjectFromModel(const Flags& flags) {
 
 Status ShowPictures(const Flags& flags, const Subject& subject) {
   if (subject.spec.model.empty()) return Invalid("--pictures: the run has no network");
-  DataOptions options;
-  options.name = subject.spec.data;
-  options.directory = flags.data_dir;
-  options.hold_out = subject.spec.hold_out;
-  NDCAO_ASSIGN(const Dataset data, LoadDataset(options));
-  std::vector<std::uint32_t> indices(std::min(flags.pictures, data.test().size()));
+  NDCAO_ASSIGN(const auto data, LoadRunData(subject.spec, flags.data_dir));
+  std::vector<std::uint32_t> indices(std::min(flags.pictures, data->test().size()));
   std::iota(indices.begin(), indices.end(), 0);
+  const std::string model =
+      subject.sources.model_file.empty() ? subject.spec.model : subject.sources.model_file;
   NDCAO_ASSIGN(const auto predictions,
-               PredictTest(subject.spec.model, subject.parameters, data, indices));
-  fmt::print("{}", DrawPredictions(data, predictions));
+               PredictTest({model, subject.spec.objective, subject.spec.batch_norm},
+                           subject.parameters, *data, indices));
+  fmt::print("{}", DrawPredictions(*data, predictions));
   return Ok();
 }
 

@@ -186,7 +186,10 @@ Result<int> Export(const Flags& flags) {
     return Invalid(fmt::format("'{}' trains no network: there is nothing to export", flags.run));
   }
   NDCAO_ASSIGN(const Replica replica, run.directory.Fold(run.layout, run.end, false));
-  NDCAO_TRY(ExportNetwork(run.directory.spec().model, *replica.parameters(), flags.out));
+  RunSpec spec = run.directory.spec();
+  NDCAO_ASSIGN(const auto problem,
+               MakeProblem(spec, run.directory.Sources(flags.data_dir, 60)));
+  NDCAO_TRY(ExportNetwork(*problem, *replica.parameters(), flags.out));
   if (!flags.json) fmt::print("{}\n", flags.out);
   return kExitDone;
 }
@@ -230,9 +233,10 @@ void AddInspection(CLI::App& app, Action& action) {
   verb->add_flag("--json", inspect->json, "End standard output with one JSON object");
 
   auto exported = std::make_shared<Flags>();
-  AddVerb(app, action, "export", "Write the trained network as a TorchScript module.", exported,
-          Export)
-      ->add_option("--out", exported->out, "The file, such as model.pt")
+  verb = AddVerb(app, action, "export", "Write the trained network as a TorchScript module.",
+                 exported, Export);
+  verb->add_option("--data-dir", exported->data_dir, "Where the data set's files lie");
+  verb->add_option("--out", exported->out, "The file, such as model.pt")
       ->required();
 }
 

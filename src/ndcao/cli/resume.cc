@@ -14,13 +14,14 @@ struct Flags {
   std::string run;
   std::string budget;
   std::string data_dir;
+  double exec_timeout = 60;
 };
 
 Result<int> Resume(const Flags& flags) {
   NDCAO_ASSIGN(const FileJournalOptions journal, JournalOptions(flags.train));
   NDCAO_ASSIGN(RunDirectory run, RunDirectory::Open(flags.run, journal));
   RunSpec spec = run.spec();
-  NDCAO_ASSIGN(const auto problem, MakeProblem(spec, flags.data_dir, 60, run.initial().size()));
+  NDCAO_ASSIGN(const auto problem, MakeProblem(spec, run.Sources(flags.data_dir, flags.exec_timeout)));
   NDCAO_ASSIGN(const Offset end, run.journal().End());
   NDCAO_ASSIGN(Replica replica, run.Fold(problem->layout(), end, false));
   if (!flags.budget.empty()) {
@@ -41,11 +42,15 @@ void AddResume(CLI::App& app, Action& action) {
       "resume",
       "Go on with a run that was stopped, killed or ran out of budget. Nothing that was journaled "
       "is\n"
-      "measured again; the result is the same as that of a run that was never stopped.");
+      "measured again. A synchronous run ends as if it had never been stopped; an asynchronous one\n"
+      "goes on in an order of its own, and replays.");
   auto flags = std::make_shared<Flags>();
   verb->add_option("run", flags->run, "The run directory")->required();
   verb->add_option("--budget", flags->budget, "A new budget, in image-forwards from the beginning");
   verb->add_option("--data-dir", flags->data_dir, "Where the data set's files lie");
+  verb->add_option("--exec-timeout", flags->exec_timeout,
+                   "exec:PROGRAM: seconds that one answer may take")
+      ->check(CLI::PositiveNumber);
   AddTrainOptions(*verb, flags->train);
   verb->callback([&action, flags] {
     action = [flags] {

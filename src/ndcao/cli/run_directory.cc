@@ -16,12 +16,23 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr char kModelCopy[] = "model_initial.pt";
+
 std::string FormatLayout(const Layout& layout) {
   nlohmann::ordered_json tensors = nlohmann::ordered_json::array();
   for (const Tensor& tensor : layout.tensors()) {
     tensors.push_back({{"name", tensor.name}, {"shape", tensor.shape}});
   }
   return tensors.dump(1) + "\n";
+}
+
+// A journal directory without a segment was left by a process that died before record 0.
+bool HasRecords(const std::string& journal) {
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(journal, error)) {
+    if (entry.path().extension() == ".log" && entry.file_size() > 0) return true;
+  }
+  return false;
 }
 
 Result<SpecRecord> ReadSpecRecord(Journal& journal, const std::string& path) {
@@ -50,7 +61,7 @@ Result<RunLock> WaitForRun(const std::string& path) {
 Result<RunDirectory> RunDirectory::Create(const std::string& path, const RunSpec& spec,
                                           const Layout& layout, const ParameterVector& initial,
                                           const FileJournalOptions& options) {
-  if (fs::exists(path + "/journal")) {
+  if (HasRecords(path + "/journal")) {
     return Invalid(fmt::format(
         "--out {}: a run is there already; 'ndcao resume {}' goes on with it", path, path));
   }
@@ -61,6 +72,10 @@ Result<RunDirectory> RunDirectory::Create(const std::string& path, const RunSpec
   const std::string text = FormatRunSpec(spec);
   const Status written = WriteText(path + "/spec.toml", text);
   if (!written.ok()) return Invalid(fmt::format("--out {}: {}", path, written.error().message()));
+  if (IsTorchScript(spec.model)) {
+    NDCAO_ASSIGN(const std::string bytes, ReadText(spec.model));
+    NDCAO_TRY(WriteText(path + "/" + kModelCopy, bytes));
+  }
   NDCAO_TRY(WriteText(path + "/layout.json", FormatLayout(layout)));
   NDCAO_TRY(WriteParameters(path + "/initial.bin", initial));
   NDCAO_ASSIGN(auto journal, FileJournal::Open(path, options));
@@ -91,6 +106,11 @@ Result<RunDirectory> RunDirectory::Open(const std::string& path,
                     run.File("initial.bin"), DigestHex(run.initial_), record.initial_digest));
   }
   return run;
+}
+
+ProblemSources RunDirectory::Sources(const std::string& data_dir, double exec_timeout) const {
+  return {data_dir, IsTorchScript(spec_.model) ? File(kModelCopy) : "", exec_timeout,
+          initial_.size()};
 }
 
 Result<Replica> RunDirectory::StartingPoint(const Layout& layout, Offset until, bool from_start) {
@@ -126,6 +146,7 @@ Status RunDirectory::FoldInto(Replica& replica, Offset until) {
     if (entries.empty()) break;
     for (const Entry& entry : entries) NDCAO_TRY(replica.Apply(entry, executor));
   }
+  replica.TakeDecisions();  // attested when they were taken
   return Ok();
 }
 

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "ndcao/base/result.h"
+#include "ndcao/cli/run_options.h"
 #include "ndcao/journal/file/file_journal.h"
 #include "ndcao/journal/file/run_lock.h"
 #include "ndcao/journal/file/snapshot_store.h"
@@ -16,6 +17,7 @@ namespace ndcao {
 class RunDirectory {
  public:
   /// Begins a run in a directory that holds none yet, and writes record 0.
+  /// A TorchScript file is copied into it, so that the run does not depend on where it lies.
   static Result<RunDirectory> Create(const std::string& path, const RunSpec& spec,
                                      const Layout& layout, const ParameterVector& initial,
                                      const FileJournalOptions& options);
@@ -27,6 +29,9 @@ class RunDirectory {
   const RunSpec& spec() const { return spec_; }
   const ParameterVector& initial() const { return initial_; }
   FileJournal& journal() { return *journal_; }
+
+  /// Where this run's problem is found on this machine.
+  ProblemSources Sources(const std::string& data_dir, double exec_timeout) const;
 
   /// The fold of the journal up to `until` (exclusive), from the newest snapshot that helps
   /// unless `from_start`.

@@ -1,12 +1,22 @@
 // The declarations of the flags that say what a run is.
 #include "ndcao/block/block_optimizer.h"
 #include "ndcao/cli/run_options.h"
+#include "ndcao/evaluate/torch/zoo.h"
 
 namespace ndcao {
+namespace {
+
+std::string Joined(const std::vector<std::string>& names) {
+  std::string text;
+  for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
+  return text;
+}
+
+}  // namespace
 
 void AddRunOptions(CLI::App& verb, RunOptions& options) {
   verb.add_option("--model", options.model,
-                  "mlp:784-256-10 (any widths), lenet5, cnn11k, …, or a TorchScript FILE.pt");
+                  "One of " + Joined(ZooNames()) + ", or a TorchScript FILE.pt");
   verb.add_option("--data", options.data,
                   "fashion-mnist, mnist, digits, cifar10, idx:DIR or csv:FILE");
   verb.add_option("--data-dir", options.data_dir, "Where the data set's files lie");
@@ -15,8 +25,9 @@ void AddRunOptions(CLI::App& verb, RunOptions& options) {
   verb.add_option("--hold-out", options.hold_out,
                   "Take the last N training examples as the test set (0: the real test set)");
   verb.add_option("--objective", options.objective,
-                  "cross-entropy, mse, accuracy, zero-one, macro-f1, or function:NAME:N (a test "
-                  "function instead of a network, such as function:sphere:50)");
+                  "cross-entropy, mse, accuracy, zero-one, macro-f1; or instead of a network: "
+                  "exec:PROGRAM (any program; see the README), function:NAME:N (a test function, "
+                  "such as function:sphere:50)");
   verb.add_option("--blocks", options.blocks,
                   "How the parameters are split: single, tensor, layer, unit, size:N, random:N, "
                   "pattern:FILE (lines of regex = block), file:FILE (as inspect prints)");
@@ -30,7 +41,7 @@ void AddRunOptions(CLI::App& verb, RunOptions& options) {
       ->check(CLI::IsMember({"linear", "monomial"}));
   verb.add_option("--sigma", options.sigma, "Size of a perturbation (0: the optimizer's own)")
       ->check(CLI::NonNegativeNumber);
-  verb.add_option("--rate", options.rate, "Learning rate of a peer (0: its authors')")
+  verb.add_option("--rate", options.rate, "Learning rate of a peer (0: its own default)")
       ->check(CLI::NonNegativeNumber);
   verb.add_option("--eps", options.eps,
                   "noise-budget: loss that noise may inject over the run, relative (0: 2)")
@@ -57,6 +68,17 @@ void AddRunOptions(CLI::App& verb, RunOptions& options) {
       ->check(CLI::IsMember({"fixed", "poisson", "heavy"}));
   verb.add_option("--staleness-limit", options.staleness_limit,
                   "Asynchronous: losses from more groups ago teach nothing");
+  verb.add_option("--batch-norm", options.batch_norm,
+                  "BatchNorm layers of a TorchScript file use their stored statistics (eval) or "
+                  "those of the examples at hand (batch)")
+      ->check(CLI::IsMember({"eval", "batch"}));
+  verb.add_option("--exec-timeout", options.exec_timeout,
+                  "exec:PROGRAM: seconds that one answer may take")
+      ->check(CLI::PositiveNumber);
+  verb.add_option("--init-zeros", options.init_zeros,
+                  "Initial parameters: N zeros (how many an exec:PROGRAM has)");
+  verb.add_option("--config", "A TOML file with these keys, without dashes; flags win over it. "
+                  "[[block]] tables set options of the blocks whose names match a pattern");
   verb.add_option("--init", options.init, "Initial parameters: a file of float32 values");
 }
 

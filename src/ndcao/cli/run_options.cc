@@ -5,6 +5,7 @@
 #include <charconv>
 #include <chrono>
 #include <cmath>
+#include <cstdlib>
 
 #include "ndcao/base/hash.h"
 #include "ndcao/block/block_optimizer.h"
@@ -13,6 +14,7 @@
 #include "ndcao/data/dataset.h"
 #include "ndcao/evaluate/functions/make_function.h"
 #include "ndcao/evaluate/objective.h"
+#include "ndcao/evaluate/process/process_problem.h"
 #include "ndcao/evaluate/torch/network_problem.h"
 #include "ndcao/evaluate/torch/runtime.h"
 #include "ndcao/evaluate/torch/zoo.h"
@@ -25,8 +27,9 @@ namespace {
 // (docs/algorithm.md), and beyond it larger batches are cheaper.
 constexpr std::uint64_t kRounds = 400;
 constexpr std::uint32_t kBatches[] = {128, 64, 32, 16};
-// Budget until the speed is known, when only a time is given: what this many seconds would do at
-// the speed of the first group.
+constexpr std::string_view kFunction = "function:";
+constexpr std::string_view kExec = "exec:";
+// Stated in the spec; Dataset does it.
 constexpr char kNormalisation[] = "scaled, minus the mean example, over the global deviation";
 
 Status ParsePeriods(const std::string& text, ClockOptions& clock) {
@@ -132,33 +135,70 @@ Status ResolveBudget(const RunOptions& options, const OptimizerDefaults& default
   return Ok();
 }
 
-Result<ParameterVector> InitialParameters(const RunOptions& options, const Problem& problem) {
-  if (options.init.empty()) return problem.Initial(options.seed);
-  NDCAO_ASSIGN(ParameterVector values, ReadParameters(options.init));
-  if (values.size() != problem.layout().size()) {
-    return Invalid(fmt::format("--init {}: {} float32 values, but the model has {} parameters",
-                               options.init, values.size(), problem.layout().size()));
+// --init FILE fits the problem; without it, --init-zeros or the problem's own initial parameters.
+Status CheckInitial(const RunOptions& options, RunSetup& setup) {
+  const std::uint64_t needed = setup.problem->layout().size();
+  if (options.init.empty() && options.init_zeros == 0) {
+    NDCAO_ASSIGN(setup.initial, setup.problem->Initial(options.seed));
+  } else if (options.init.empty()) {
+    setup.initial.assign(options.init_zeros, 0.0f);
   }
-  return values;
+  if (setup.initial.size() != needed) {
+    return Invalid(fmt::format("{}: {} values, but the problem has {} parameters",
+                               options.init.empty()
+                                   ? fmt::format("--init-zeros {}", options.init_zeros)
+                                   : fmt::format("--init {}", options.init),
+                               setup.initial.size(), needed));
+  }
+  return Ok();
 }
 
-Result<std::unique_ptr<Problem>> MakeNetwork(RunSpec& spec, const std::string& data_dir) {
-  DataOptions options;
-  options.name = spec.data;
-  options.directory = data_dir;
-  options.train_limit = spec.train_limit;
-  options.hold_out = spec.hold_out;
-  NDCAO_ASSIGN(Dataset loaded, LoadDataset(options));
-  const auto data = std::make_shared<const Dataset>(std::move(loaded));
-  const std::string hash = Hex(data->Hash());
-  if (!spec.data_hash.empty() && spec.data_hash != hash) {
-    return Invalid(fmt::format(
-        "data set '{}' is not the one this run began with: its hash is {}, the run's is {}",
-        spec.data, hash, spec.data_hash));
+// What the problem knows better than the optimizer's defaults: the step over which a binary or
+// integer network changes at all, and the least value that the negative accuracy can take.
+void AdaptToProblem(const RunOptions& options, RunSpec& spec) {
+  const double sigma = spec.model.empty() ? 0 : DefaultSigma(spec.model);
+  if (options.sigma == 0 && sigma > 0) spec.options.sigma = sigma;
+  if (!options.loss_floor && spec.objective == "accuracy") spec.options.loss_floor = -1;
+}
+
+Status CheckHash(const std::string& what, const std::string& hash, std::string& in_spec) {
+  if (!in_spec.empty() && in_spec != hash) {
+    return Invalid(fmt::format("{} is not the one this run began with: its hash is {}, the run's {}",
+                               what, hash, in_spec));
   }
-  spec.data_hash = hash;
+  in_spec = hash;
+  return Ok();
+}
+
+/// Where --data looks, besides --data-dir and the working directory.
+std::vector<std::string> DataPlaces() {
+  std::vector<std::string> places = {"data"};
+  if (const char* home = std::getenv("HOME")) places.push_back(std::string(home) + "/.cache/ndcao");
+  return places;
+}
+
+Result<std::unique_ptr<Problem>> MakeNetwork(RunSpec& spec, const ProblemSources& sources) {
+  NDCAO_ASSIGN(auto data, LoadRunData(spec, sources.data_dir));
+  NDCAO_TRY(CheckHash(fmt::format("data set '{}'", spec.data), Hex(data->Hash()), spec.data_hash));
+  const std::string model = sources.model_file.empty() ? spec.model : sources.model_file;
+  if (IsTorchScript(model)) {
+    NDCAO_ASSIGN(const std::string bytes, ReadModelBytes(model));
+    NDCAO_TRY(CheckHash(fmt::format("model file '{}'", model), Hex(Hash64(bytes)), spec.model_hash));
+  }
   spec.normalisation = kNormalisation;
-  return MakeNetworkProblem({spec.model, spec.objective}, data);
+  return MakeNetworkProblem({model, spec.objective, spec.batch_norm}, std::move(data));
+}
+
+Result<std::unique_ptr<Problem>> MakeExec(RunSpec& spec, const ProblemSources& sources) {
+  if (sources.parameters == 0) {
+    return Invalid(fmt::format(
+        "--objective {}: how many parameters it has is missing: --init FILE or --init-zeros N",
+        spec.objective));
+  }
+  spec.model.clear();
+  spec.data.clear();
+  return MakeProcessProblem(spec.objective.substr(kExec.size()), sources.parameters,
+                            sources.exec_timeout);
 }
 
 }  // namespace
@@ -181,17 +221,29 @@ Result<std::uint64_t> ParseQuantity(const std::string& flag, const std::string& 
   return static_cast<std::uint64_t>(std::llround(value * factor));
 }
 
-Result<std::unique_ptr<Problem>> MakeProblem(RunSpec& spec, const std::string& data_dir,
-                                             double /*exec_timeout*/,
-                                             std::uint64_t /*free_parameters*/) {
-  constexpr std::string_view kFunction = "function:";
+bool IsTorchScript(const std::string& model) { return model.ends_with(".pt"); }
+
+Result<std::shared_ptr<const Dataset>> LoadRunData(const RunSpec& spec,
+                                                   const std::string& data_dir) {
+  DataOptions options;
+  options.name = spec.data;
+  options.directory = data_dir;
+  options.train_limit = spec.train_limit;
+  options.hold_out = spec.hold_out;
+  options.search_path = DataPlaces();
+  NDCAO_ASSIGN(Dataset data, LoadDataset(options));
+  return std::make_shared<const Dataset>(std::move(data));
+}
+
+Result<std::unique_ptr<Problem>> MakeProblem(RunSpec& spec, const ProblemSources& sources) {
+  if (spec.objective.starts_with(kExec)) return MakeExec(spec, sources);
   if (spec.objective.starts_with(kFunction)) {
     spec.model.clear();
     spec.data.clear();
     return MakeFunction(spec.objective.substr(kFunction.size()));
   }
   InitTorch();
-  return MakeNetwork(spec, data_dir);
+  return MakeNetwork(spec, sources);
 }
 
 Result<RunSetup> SetUpRun(const RunOptions& options) {
@@ -207,9 +259,15 @@ Result<RunSetup> SetUpRun(const RunOptions& options) {
   NDCAO_TRY(ResolveMode(options, spec));
   NDCAO_TRY(ResolveOptimizer(options, spec, defaults));
   if (!options.budget.empty()) NDCAO_TRY(ParseQuantity("--budget", options.budget));
-  NDCAO_ASSIGN(setup.problem,
-               MakeProblem(spec, options.data_dir, options.exec_timeout, options.init_zeros));
-  NDCAO_ASSIGN(setup.initial, InitialParameters(options, *setup.problem));
+  spec.batch_norm = options.batch_norm;
+  ProblemSources sources{options.data_dir, "", options.exec_timeout, options.init_zeros};
+  if (!options.init.empty()) {
+    NDCAO_ASSIGN(setup.initial, ReadParameters(options.init));
+    sources.parameters = setup.initial.size();
+  }
+  NDCAO_ASSIGN(setup.problem, MakeProblem(spec, sources));
+  NDCAO_TRY(CheckInitial(options, setup));
+  AdaptToProblem(options, spec);
   NDCAO_TRY(ResolveBudget(options, defaults, setup));
   NDCAO_TRY(spec.Validate());
   return setup;

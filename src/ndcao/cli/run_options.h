@@ -8,6 +8,7 @@
 #include <string>
 
 #include "ndcao/base/result.h"
+#include "ndcao/data/dataset.h"
 #include "ndcao/evaluate/evaluator.h"
 #include "ndcao/replica/run_spec.h"
 
@@ -44,14 +45,28 @@ struct RunOptions {
   std::string init;
   std::uint64_t init_zeros = 0;
   double exec_timeout = 60;
+  std::string batch_norm = "eval";
 };
 
 void AddRunOptions(CLI::App& verb, RunOptions& options);
 
+/// Where a problem's parts are found on this machine; no part of the run.
+struct ProblemSources {
+  std::string data_dir;         ///< The data set's files; empty: the usual places.
+  std::string model_file;       ///< A run's own copy of its TorchScript file; empty: as in the spec.
+  double exec_timeout = 60;     ///< Seconds for one answer of exec:PROGRAM.
+  std::uint64_t parameters = 0; ///< For exec:PROGRAM, which does not know their number.
+};
+
 /// What is minimised, from a spec's own description of it (so that resume and worker rebuild it).
-/// Fills in spec.data_hash and normalisation when they are empty, and checks them otherwise.
-Result<std::unique_ptr<Problem>> MakeProblem(RunSpec& spec, const std::string& data_dir,
-                                             double exec_timeout, std::uint64_t free_parameters);
+/// Fills in the hashes of data and model file when they are empty, and checks them otherwise.
+Result<std::unique_ptr<Problem>> MakeProblem(RunSpec& spec, const ProblemSources& sources);
+
+/// A TorchScript file, not a name of the zoo.
+bool IsTorchScript(const std::string& model);
+/// The data set of a run.
+Result<std::shared_ptr<const Dataset>> LoadRunData(const RunSpec& spec,
+                                                   const std::string& data_dir);
 
 /// A problem, the resolved spec of a run on it, and its initial parameters.
 struct RunSetup {

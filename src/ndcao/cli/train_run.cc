@@ -80,12 +80,12 @@ void PrintSummary(const Summary& summary, RunDirectory& run, const Replica& repl
   fmt::print("run directory  {}\n", run.path());
 }
 
-Status WriteProducts(RunDirectory& run, const Replica& replica) {
+Status WriteProducts(RunDirectory& run, const Replica& replica, const Problem& problem) {
   NDCAO_TRY(WriteMetrics(run.journal(), run.File("metrics.jsonl")));
   if (run.spec().model.empty())
     return WriteParameters(run.File("parameters.bin"), *replica.parameters());
   const std::string aside = run.File("model.pt.partial");
-  NDCAO_TRY(ExportNetwork(run.spec().model, *replica.parameters(), aside));
+  NDCAO_TRY(ExportNetwork(problem, *replica.parameters(), aside));
   if (std::rename(aside.c_str(), run.File("model.pt").c_str()) != 0) {
     return Failed("cannot write '" + run.File("model.pt") + "'");
   }
@@ -93,7 +93,8 @@ Status WriteProducts(RunDirectory& run, const Replica& replica) {
 }
 
 /// The last mark in the journal, then the files that are made from it.
-Status FinishRun(RunDirectory& run, const Replica& replica, const Summary& summary) {
+Status FinishRun(RunDirectory& run, const Replica& replica, const Problem& problem,
+                 const Summary& summary) {
   MarkRecord mark;
   mark.at = replica.next_offset();
   mark.image_forwards = replica.counters().image_forwards;
@@ -103,7 +104,7 @@ Status FinishRun(RunDirectory& run, const Replica& replica, const Summary& summa
   mark.test_accuracy = static_cast<float>(summary.score.accuracy);
   mark.note = summary.session.done ? "budget used up" : "time over";
   NDCAO_TRY(run.journal().Append(mark));
-  return WriteProducts(run, replica);
+  return WriteProducts(run, replica, problem);
 }
 
 Result<Score> MeasureScore(const Problem& problem, const ParameterVector& parameters) {
@@ -188,7 +189,7 @@ Result<int> TrainRun(RunDirectory& run, Replica& replica, const Problem& problem
     return kExitInterrupted;
   }
   NDCAO_ASSIGN(summary.score, MeasureScore(problem, *replica.parameters()));
-  if (!options.leave_products) NDCAO_TRY(FinishRun(run, replica, summary));
+  if (!options.leave_products) NDCAO_TRY(FinishRun(run, replica, problem, summary));
   if (!options.quiet) PrintSummary(summary, run, replica);
   if (options.json) fmt::print("{}\n", SummaryJson(summary, run, replica).dump());
   return kExitDone;

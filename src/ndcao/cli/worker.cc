@@ -12,6 +12,7 @@ struct Flags {
   TrainOptions train;
   std::string journal;
   std::string data_dir;
+  double exec_timeout = 60;
 };
 
 Result<int> Work(Flags& flags) {
@@ -24,7 +25,7 @@ Result<int> Work(Flags& flags) {
   NDCAO_ASSIGN(RunDirectory run,
                RunDirectory::Open(flags.journal.substr(kFile.size()), options));
   RunSpec spec = run.spec();
-  NDCAO_ASSIGN(const auto problem, MakeProblem(spec, flags.data_dir, 60, run.initial().size()));
+  NDCAO_ASSIGN(const auto problem, MakeProblem(spec, run.Sources(flags.data_dir, flags.exec_timeout)));
   NDCAO_ASSIGN(const Offset end, run.journal().End());
   NDCAO_ASSIGN(Replica replica, run.Fold(problem->layout(), end, false));
   flags.train.marks = false;
@@ -42,6 +43,9 @@ void AddWorker(CLI::App& app, Action& action) {
   auto flags = std::make_shared<Flags>();
   verb->add_option("--journal", flags->journal, "Where the run's journal is: file:DIR")->required();
   verb->add_option("--data-dir", flags->data_dir, "Where the data set's files lie");
+  verb->add_option("--exec-timeout", flags->exec_timeout,
+                   "exec:PROGRAM: seconds that one answer may take")
+      ->check(CLI::PositiveNumber);
   AddTrainOptions(*verb, flags->train);
   verb->callback([&action, flags] {
     action = [flags] {

@@ -24,7 +24,7 @@ class RandomSequence {
   }
   /// Uniform on [0, 1), a multiple of 2^-32.
   double Uniform() { return Next32() * 0x1p-32; }
-  /// Standard normal; the same bits on every machine (see StandardNormals).
+  /// Standard normal; the same bits on every machine (see BoxMuller).
   double Normal();
 
  private:

@@ -25,6 +25,16 @@ Result<BlockOptions> RunSpec::OptionsFor(const std::string& block) const {
   return options;
 }
 
+// An optimizer that would never hear of enough losses to move is an error, not a silence.
+Status RunSpec::CheckShape(const BlockOptions& block) const {
+  if (block.frozen || block.optimizer != "noise-budget") return Ok();
+  if (shape.centre && shape.evaluations >= 4) return Ok();
+  return Invalid(fmt::format(
+      "noise-budget needs groups of 4 or more evaluations and the loss at the centre, but this "
+      "run's groups have {} evaluations{}",
+      shape.evaluations, shape.centre ? "" : " and no centre"));
+}
+
 Status RunSpec::Validate() const {
   NDCAO_TRY(options.Validate());
   for (const BlockOverride& o : overrides) {
@@ -41,12 +51,14 @@ Status RunSpec::Validate() const {
   if (shape.slots < 1 || shape.slots > 1024) {
     return Invalid(fmt::format("{} slots in a round; allowed: 1 to 1024", shape.slots));
   }
-  if (budget < group_cost()) {
+  const std::uint64_t least = group_cost() * (mode == RunMode::kSync ? shape.slots : 1);
+  if (budget < least) {
     return Invalid(fmt::format(
-        "a budget of {} image-forwards is less than one group of evaluations, which costs {}; "
-        "allowed: {} or more",
-        budget, group_cost(), group_cost()));
+        "a budget of {} image-forwards is less than one {}, which costs {}; allowed: {} or more",
+        budget, mode == RunMode::kSync ? "round of groups" : "group", least, least));
   }
+  NDCAO_TRY(CheckShape(options));
+  for (const BlockOverride& o : overrides) NDCAO_TRY(CheckShape(o.options));
   if (clock.least < 1 || clock.greatest < clock.least || clock.greatest > 1000) {
     return Invalid(fmt::format("block periods {}..{}; allowed: A..B with 1 <= A <= B <= 1000",
                                clock.least, clock.greatest));
@@ -62,6 +74,9 @@ std::string DescribeDifference(const RunSpec& theirs, const RunSpec& mine) {
     return fmt::format("{} differs: the run has '{}', this worker has '{}'", what, a, b);
   };
   if (theirs.model != mine.model) return differs("the model", theirs.model, mine.model);
+  if (theirs.model_hash != mine.model_hash) {
+    return differs("the model file's hash", theirs.model_hash, mine.model_hash);
+  }
   if (theirs.data != mine.data) return differs("the data set", theirs.data, mine.data);
   if (theirs.data_hash != mine.data_hash) {
     return differs("the data's hash", theirs.data_hash, mine.data_hash);

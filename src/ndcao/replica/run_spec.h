@@ -36,7 +36,8 @@ struct RunSpec {
   static constexpr int kFormat = 1;
 
   // What is minimised. The replica does not look at these; workers compare them.
-  std::string model;
+  std::string model;       ///< A name of the zoo, or a TorchScript file.
+  std::string model_hash;  ///< Of the file, if it is one.
   std::string data;
   std::string data_hash;
   std::string normalisation;
@@ -68,6 +69,9 @@ struct RunSpec {
   /// Options of a block, by its name: the first override that matches, or the run's.
   Result<BlockOptions> OptionsFor(const std::string& block) const;
   Status Validate() const;
+
+ private:
+  Status CheckShape(const BlockOptions& block) const;
 };
 
 /// The spec as TOML, resolved and complete. Equal specs have equal texts.

@@ -145,6 +145,7 @@ void VisitOptions(Visitor& v, Options& o) {
 template <typename Visitor, typename Spec>
 void VisitSpec(Visitor& v, Spec& s) {
   v.Field("model", s.model);
+  v.Field("model_hash", s.model_hash);
   v.Field("data", s.data);
   v.Field("data_hash", s.data_hash);
   v.Field("normalisation", s.normalisation);

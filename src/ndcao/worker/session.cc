@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
+
+#include "ndcao/base/log.h"
 
 namespace ndcao {
 namespace {
@@ -43,7 +46,7 @@ Result<SessionResult> Session::Run() {
   threads.clear();  // joins
   const std::lock_guard lock(mutex_);
   if (error_) return *error_;
-  NDCAO_TRY(PublishDecisions());
+  NDCAO_TRY(Attest());
   return SessionResult{replica_.done(), cancelled_, Seconds(),
                        replica_.counters().image_forwards - initial_forwards_};
 }
@@ -144,25 +147,24 @@ bool Session::Cancelled(const Trial& trial) {
 Status Session::Publish(const GroupRecord& record) {
   NDCAO_ASSIGN(const Offset offset, journal_.Append(record));
   const std::lock_guard lock(mutex_);
-  const auto groups_before = replica_.newest_digest();
   NDCAO_TRY(CatchUp());
   NDCAO_CHECK(replica_.next_offset() > offset);
   NDCAO_TRY(CheckFinite());
-  NDCAO_TRY(PublishDecisions());
-  const auto digest = replica_.newest_digest();
-  if (digest && (!groups_before || groups_before->groups != digest->groups)) {
-    DigestRecord mine = *digest;
-    mine.worker = record.worker;
-    NDCAO_TRY(journal_.Append(mine));
-  }
-  return Ok();
+  return Attest();
 }
 
-Status Session::PublishDecisions() {
-  for (std::string& text : replica_.TakeDecisions()) {
-    NDCAO_TRY(journal_.Append(
-        DecisionRecord{workers_.front().id, replica_.next_offset(), std::move(text)}));
+bool Session::IsMine(WorkerId worker) const {
+  return std::any_of(workers_.begin(), workers_.end(),
+                     [worker](const Worker& mine) { return mine.id == worker; });
+}
+
+// Journals what the fold decided, and the digest it came to, once for the whole run: whoever wrote
+// the record that led to it does.
+Status Session::Attest() {
+  for (DecisionRecord& decision : std::exchange(decisions_due_, {})) {
+    NDCAO_TRY(journal_.Append(std::move(decision)));
   }
+  if (digest_due_) NDCAO_TRY(journal_.Append(*std::exchange(digest_due_, std::nullopt)));
   return Ok();
 }
 
@@ -174,21 +176,38 @@ Status Session::CheckFinite() const {
       "and the data");
 }
 
+Status Session::FoldEntry(const Entry& entry) {
+  const std::optional<DigestRecord> before = replica_.newest_digest();
+  NDCAO_ASSIGN(const Outcome outcome, replica_.Apply(entry, team_));
+  ++generation_;
+  std::vector<std::string> decisions = replica_.TakeDecisions();
+  if (const auto* group = std::get_if<GroupRecord>(&entry.record)) {
+    if (std::isfinite(group->centre)) {
+      train_loss_ = kLossMemory * train_loss_ + (1 - kLossMemory) * group->centre;
+      train_loss_weight_ = kLossMemory * train_loss_weight_ + (1 - kLossMemory);
+    }
+    if (IsMine(group->worker)) {
+      for (std::string& text : decisions) {
+        spdlog::info("{}", text);
+        decisions_due_.push_back({group->worker, entry.offset, std::move(text)});
+      }
+      const std::optional<DigestRecord> after = replica_.newest_digest();
+      if (after && (!before || before->groups != after->groups)) {
+        digest_due_ = after;
+        digest_due_->worker = group->worker;
+      }
+    }
+  }
+  if (options_.on_entry) options_.on_entry(replica_, entry, outcome);
+  return Ok();
+}
+
 // With the lock held (or before the threads start).
 Status Session::CatchUp() {
   while (true) {
     NDCAO_ASSIGN(const auto entries,
                  journal_.Read(replica_.next_offset(), kReadAtOnce, std::chrono::milliseconds(0)));
-    for (const Entry& entry : entries) {
-      NDCAO_ASSIGN(const Outcome outcome, replica_.Apply(entry, team_));
-      if (options_.on_entry) options_.on_entry(replica_, entry, outcome);
-      const auto* group = std::get_if<GroupRecord>(&entry.record);
-      if (group != nullptr && std::isfinite(group->centre)) {
-        train_loss_ = kLossMemory * train_loss_ + (1 - kLossMemory) * group->centre;
-        train_loss_weight_ = kLossMemory * train_loss_weight_ + (1 - kLossMemory);
-      }
-      ++generation_;
-    }
+    for (const Entry& entry : entries) NDCAO_TRY(FoldEntry(entry));
     if (entries.size() < kReadAtOnce) return Ok();
   }
 }

@@ -89,8 +89,10 @@ class Session {
   Status WorkOnce(Worker& worker);
   Result<std::optional<GroupRecord>> EvaluateTrial(Worker& worker, const Trial& trial);
   Status CatchUp();
+  Status FoldEntry(const Entry& entry);
   Status Publish(const GroupRecord& record);
-  Status PublishDecisions();
+  Status Attest();
+  bool IsMine(WorkerId worker) const;
   std::optional<Trial> TakeTrial(Worker& worker);
   std::optional<std::uint32_t> ChooseSlot(const Worker& worker, const RoundView& view) const;
   void ReleaseTrial(const Trial& trial);
@@ -114,6 +116,9 @@ class Session {
   std::mutex mutex_;  // guards the replica and what follows
   std::map<TrialId, Claim> claims_;
   std::optional<Error> error_;
+  // What replicas must agree on, seen when one of our own records was folded.
+  std::vector<DecisionRecord> decisions_due_;
+  std::optional<DigestRecord> digest_due_;
   double train_loss_ = 0;
   double train_loss_weight_ = 0;
   std::atomic<bool> stopping_ = false;

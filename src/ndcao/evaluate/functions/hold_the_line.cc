@@ -45,7 +45,8 @@ HoldTheLine::HoldTheLine(std::uint32_t robots) : start_(2 * robots) {
   RandomSequence random(kSeed, Purpose::kTest, robots);
   for (std::uint32_t i = 0; i < robots; ++i) {
     layout_.Add("robot" + std::to_string(i), {2});
-    start_[2 * i] = static_cast<float>(i * kGap + random.Normal());
+    const double along = (i - 0.5 * (robots - 1)) * kGap;
+    start_[2 * i] = static_cast<float>(along + random.Normal());
     start_[2 * i + 1] = static_cast<float>(random.Normal());
   }
 }

@@ -20,7 +20,8 @@ bool SameBits(const std::vector<float>& a, const std::vector<float>& b) {
   });
 }
 
-// Writes to try. One alone may leave the outputs of a network as they are, where they saturate.
+// Writes to try. One alone may leave the outputs of a network as they are,
+// where they saturate.
 const std::function<float(float x, std::size_t i)> kWrites[] = {
     [](float x, std::size_t) { return x * 1.5f + 0.25f; },
     [](float x, std::size_t) { return x * 0.5f; },
@@ -56,7 +57,8 @@ Status CheckBatchNorm(NetworkEvaluator& evaluator) {
   NDCAO_ASSIGN(const std::vector<float> batch, Answer(evaluator));
   if (!SameBits(constant, batch)) return Ok();
   return Invalid(
-      "--batch-norm batch has no effect: the module was traced in evaluation mode; script it");
+      "--batch-norm batch has no effect: the module was traced in "
+      "evaluation mode; script it");
 }
 
 }  // namespace ndcao

@@ -6,6 +6,7 @@
 #include <fstream>
 #include <iterator>
 
+#include "ndcao/evaluate/torch/build_module.h"
 #include "ndcao/evaluate/torch/network_problem.h"
 #include "ndcao/evaluate/torch/runtime.h"
 
@@ -19,8 +20,13 @@ Status ExportModel(const ModelRequest& request, std::span<const float> parameter
                                network->parameters().size(), parameters.size()));
   }
   std::copy(parameters.begin(), parameters.end(), network->parameters().begin());
-  NDCAO_ASSIGN(const auto integers, BuildIntegerExport(request.model, request.data, parameters));
-  const torch::jit::Module& module = integers ? *integers : network->module();
+  torch::jit::Module module = network->module();
+  if (!IsModelFile(request.model)) {
+    NDCAO_ASSIGN(const NetworkDescription zoo, DescribeZooModel(request.model, request.data));
+    if (zoo.grid != WeightGrid::kNone) {
+      NDCAO_ASSIGN(module, BuildIntegerModule(zoo, parameters));
+    }
+  }
   return CatchTorch("writing " + path, [&] { module.save(path); });
 }
 

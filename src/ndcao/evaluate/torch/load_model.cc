@@ -4,6 +4,7 @@
 
 #include <filesystem>
 
+#include "ndcao/evaluate/torch/build_module.h"
 #include "ndcao/evaluate/torch/runtime.h"
 
 namespace ndcao {
@@ -17,10 +18,16 @@ Result<torch::jit::Module> LoadFile(const std::string& path) {
   torch::jit::Module module;
   const Status loaded = CatchTorch("", [&] { module = torch::jit::load(path, at::kCPU); });
   if (loaded.ok()) return module;
-  return Invalid(fmt::format(
-      "--model {}: not a TorchScript file, as torch.jit.script(module).save(\"file.pt\") writes it "
-      "({})",
-      path, loaded.error().message()));
+  return Invalid(
+      fmt::format("--model {}: not a TorchScript file, as "
+                  "torch.jit.script(module).save(\"file.pt\") writes it "
+                  "({})",
+                  path, loaded.error().message()));
+}
+
+Result<torch::jit::Module> BuildZooModel(const ModelRequest& request, std::uint64_t seed) {
+  NDCAO_ASSIGN(const NetworkDescription network, DescribeZooModel(request.model, request.data));
+  return BuildModule(network, seed);
 }
 
 }  // namespace
@@ -30,9 +37,8 @@ DataShape ShapeOf(const Dataset& data) { return {data.shape(), data.classes()}; 
 bool IsModelFile(const std::string& model) { return model.ends_with(".pt"); }
 
 Result<std::unique_ptr<ScriptModel>> LoadModel(const ModelRequest& request, std::uint64_t seed) {
-  NDCAO_ASSIGN(torch::jit::Module module, IsModelFile(request.model)
-                                              ? LoadFile(request.model)
-                                              : BuildZooModel(request.model, request.data, seed));
+  NDCAO_ASSIGN(torch::jit::Module module,
+               IsModelFile(request.model) ? LoadFile(request.model) : BuildZooModel(request, seed));
   return ScriptModel::Bind(std::move(module), request.batch_norm);
 }
 

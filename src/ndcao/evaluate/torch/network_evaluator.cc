@@ -67,7 +67,8 @@ Result<Outputs> NetworkEvaluator::Forward() {
       output_.size(0) != static_cast<std::int64_t>(labels_.size()) ||
       output_.size(1) != data_->classes()) {
     return Invalid(
-        fmt::format("for {} examples of shape {} the network answers {} {}, but the data needs "
+        fmt::format("for {} examples of shape {} the network "
+                    "answers {} {}, but the data needs "
                     "Float [{}, {}]",
                     labels_.size(), ShapeText(data_->shape()), c10::toString(output_.scalar_type()),
                     ShapeText(output_.sizes()), labels_.size(), classes));

@@ -1,5 +1,5 @@
-// One worker thread's copy of a network, and its measurements on a data set. Internal to
-// evaluate/torch.
+// One worker thread's copy of a network, and its measurements on a data set.
+// Internal to evaluate/torch.
 #pragma once
 
 #include <ATen/ATen.h>
@@ -32,8 +32,8 @@ class NetworkEvaluator : public Evaluator {
   Result<Score> Test() override;
 
   ScriptModel& model() { return *model_; }
-  /// One forward pass on the examples selected; valid until the next. The error says both shapes
-  /// if the network's answer does not fit the data.
+  /// One forward pass on the examples selected; valid until the next. The error
+  /// says both shapes if the network's answer does not fit the data.
   Result<Outputs> Forward();
 
  private:

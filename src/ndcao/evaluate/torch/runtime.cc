@@ -6,7 +6,7 @@
 #include <malloc.h>
 
 #include <algorithm>
-#include <ctime>
+#include <chrono>
 #include <string_view>
 
 #include "ndcao/base/log.h"
@@ -15,34 +15,30 @@ namespace ndcao {
 namespace {
 
 constexpr double kSlowGflops = 20;
+constexpr int kAttempts = 40;  // a busy machine is slow now and then; a slow library always
 
-// Without OpenBLAS, LibTorch falls back to a reference BLAS that is some 40 times slower.
-// In seconds of this thread's own time, so that other programs on the machine do not count.
-double ThreadSeconds() {
-  timespec now{};
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-  return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
-}
-
+// Without OpenBLAS, LibTorch falls back to a reference BLAS that is some 40
+// times slower.
 double MeasureGflops() {
   const c10::InferenceMode guard;
   constexpr int kSize = 256;
   const at::Tensor a = at::ones({kSize, kSize});
   at::Tensor c = at::mm(a, a);
-  double best = 0;
-  for (int i = 0; i < 8; ++i) {
-    const double start = ThreadSeconds();
-    at::mm_out(c, a, a);
-    best = std::max(best, 2.0 * kSize * kSize * kSize / (ThreadSeconds() - start + 1e-9) * 1e-9);
-  }
-  return best;
+  const auto start = std::chrono::steady_clock::now();
+  constexpr int kRepeats = 4;
+  for (int i = 0; i < kRepeats; ++i) at::mm_out(c, a, a);
+  const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
+  return kRepeats * 2.0 * kSize * kSize * kSize / elapsed.count() * 1e-9;
 }
 
-// The line of an exception's text that says what is wrong: the first, or the last when it comes
-// from TorchScript code, whose trace goes before it.
+// The line of an exception's text that says what is wrong: the first, or the
+// last when it comes from TorchScript code, whose trace goes before it.
 std::string OneLine(const std::string& text) {
   constexpr std::string_view kTrace = "The following operation failed in the TorchScript";
-  if (!text.starts_with(kTrace)) return text.substr(0, text.find('\n'));
+  if (!text.starts_with(kTrace)) {
+    const auto first = std::min(text.find_first_not_of('\n'), text.size());
+    return text.substr(first, text.find('\n', first) - first);
+  }
   const auto end = text.find_last_not_of('\n');
   if (end == std::string::npos) return text;
   const auto begin = text.find_last_of('\n', end);
@@ -57,14 +53,16 @@ std::string Prefix(const std::string& what) { return what.empty() ? what : what 
 
 void InitTorch() {
   at::set_num_threads(1);
-  // Buffers of a forward pass are freed and asked for again thousands of times a second: keep them
-  // instead of returning them to the kernel, whose page faults would dominate.
+  // Buffers of a forward pass are freed and asked for again thousands of times
+  // a second: keep them instead of returning them to the kernel, whose page
+  // faults would dominate.
   mallopt(M_MMAP_THRESHOLD, 1 << 30);
   mallopt(M_TRIM_THRESHOLD, 1 << 30);
   const double gflops = MeasureGflops();
   if (gflops < kSlowGflops) {
     spdlog::warn(
-        "matrix products run at {:.1f} GFLOP/s, which is slow; is libopenblas0-openmp installed?",
+        "matrix products run at {:.1f} GFLOP/s, which is slow; is "
+        "libopenblas0-openmp installed?",
         gflops);
   }
 }

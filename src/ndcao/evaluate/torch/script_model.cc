@@ -34,8 +34,9 @@ Status CheckKind(const NamedTensor& parameter) {
       "model: parameter '{}' is sparse; only dense parameters can be trained", parameter.name));
 }
 
-// Gives a tensor memory of its own if it is a view that does not fill its storage in order, so that
-// every storage is either one parameter's or that of tied ones.
+// Gives a tensor memory of its own if it is a view that does not fill its
+// storage in order, so that every storage is either one parameter's or that of
+// tied ones.
 Status Separate(NamedTensor& parameter, const std::vector<NamedTensor>& all) {
   const at::Tensor& tensor = parameter.tensor;
   bool tied = false;
@@ -44,10 +45,11 @@ Status Separate(NamedTensor& parameter, const std::vector<NamedTensor>& all) {
     if (parameter.same_values(other)) {
       tied = true;
     } else if (parameter.begin() < other.end() && other.begin() < parameter.end()) {
-      return Invalid(fmt::format(
-          "model: parameters '{}' and '{}' share a part of their memory; only whole tensors can be "
-          "tied",
-          parameter.name, other.name));
+      return Invalid(
+          fmt::format("model: parameters '{}' and '{}' share a part "
+                      "of their memory; only whole tensors can be "
+                      "tied",
+                      parameter.name, other.name));
     }
   }
   const bool whole = tensor.storage_offset() == 0 && tensor.is_non_overlapping_and_dense() &&
@@ -55,7 +57,8 @@ Status Separate(NamedTensor& parameter, const std::vector<NamedTensor>& all) {
   if (whole && (tied || tensor.is_contiguous())) return Ok();
   if (tied) {
     return Invalid(
-        fmt::format("model: parameter '{}' is tied to another and a part of a larger tensor; save "
+        fmt::format("model: parameter '{}' is tied to another and a "
+                    "part of a larger tensor; save "
                     "a clone of it",
                     parameter.name));
   }
@@ -63,8 +66,9 @@ Status Separate(NamedTensor& parameter, const std::vector<NamedTensor>& all) {
   return Ok();
 }
 
-// Makes `destination` the tensor's storage, after copying its values there. All tensors of that
-// storage follow, among them copies that a module keeps in lists (LSTM).
+// Makes `destination` the tensor's storage, after copying its values there. All
+// tensors of that storage follow, among them copies that a module keeps in
+// lists (LSTM).
 void Rebind(const at::Tensor& tensor, float* destination) {
   auto* storage = tensor.storage().unsafeGetStorageImpl();
   std::memcpy(destination, storage->data(), storage->nbytes());
@@ -79,7 +83,8 @@ Result<BatchNorm> ParseBatchNorm(const std::string& name) {
   return Invalid(fmt::format("--batch-norm {}: unknown; allowed: eval, batch", name));
 }
 
-// Non-contiguous parameters that are tied are counted in the shape of a contiguous one among them.
+// Non-contiguous parameters that are tied are counted in the shape of a
+// contiguous one among them.
 Status ScriptModel::BindParameters() {
   std::vector<NamedTensor> all;
   for (const auto& parameter : module_.named_parameters()) {

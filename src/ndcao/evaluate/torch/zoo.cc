@@ -2,9 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <functional>
-
-#include "ndcao/evaluate/torch/runtime.h"
 #include "ndcao/evaluate/torch/zoo_families.h"
 
 namespace ndcao {
@@ -13,28 +10,24 @@ namespace {
 struct Family {
   const char* form;    // as shown to people
   const char* prefix;  // "mlp:", or a whole name
-  Result<torch::jit::Module> (*build)(const zoo::Request& request, ModuleBuilder builder);
-  double sigma = 0;                              // see DefaultSigma
-  at::Tensor (*integers)(at::Tensor) = nullptr;  // how parameters are rounded, if they are
+  Result<NetworkDescription> (*describe)(const zoo::Request& request);
+  double sigma = 0;  // see DefaultSigma
 };
 
-const std::vector<Family>& Families() {
-  static const auto& families = *new std::vector<Family>{
-      {"mlp:784-256-10", "mlp:", zoo::BuildMlp},
-      {"lenet5", "lenet5", zoo::BuildLeNet5},
-      {"cnn11k", "cnn11k", zoo::BuildCnn11k},
-      {"resnet8", "resnet8", zoo::BuildResNet8},
-      {"resnet20", "resnet20", zoo::BuildResNet20},
-      {"lstm:28x128", "lstm:", zoo::BuildLstm},
-      {"vit-tiny", "vit-tiny", zoo::BuildVitTiny},
-      {"bnn:784-256-10", "bnn:", zoo::BuildBinaryMlp, 0.1, zoo::BinaryWeights},
-      {"int8-mlp:784-256-10", "int8-mlp:", zoo::BuildIntegerMlp, 2, zoo::IntegerWeights},
-  };
-  return families;
-}
+constexpr Family kFamilies[] = {
+    {"mlp:784-256-10", "mlp:", zoo::Mlp},
+    {"lenet5", "lenet5", zoo::LeNet5},
+    {"cnn11k", "cnn11k", zoo::Cnn11k},
+    {"resnet8", "resnet8", zoo::ResNet8},
+    {"resnet20", "resnet20", zoo::ResNet20},
+    {"lstm:28x128", "lstm:", zoo::Lstm},
+    {"vit-tiny", "vit-tiny", zoo::VitTiny},
+    {"bnn:784-256-10", "bnn:", zoo::BinaryMlp, 0.2},
+    {"int8-mlp:784-256-10", "int8-mlp:", zoo::IntegerMlp, 4},
+};
 
 const Family* FindFamily(const std::string& name) {
-  for (const Family& family : Families()) {
+  for (const Family& family : kFamilies) {
     const std::string prefix = family.prefix;
     const bool takes_argument = prefix.back() == ':';
     if (takes_argument ? name.starts_with(prefix) : name == prefix) return &family;
@@ -42,42 +35,19 @@ const Family* FindFamily(const std::string& name) {
   return nullptr;
 }
 
-Result<torch::jit::Module> Build(const Family& family, const std::string& name,
-                                 const DataShape& data, ModuleBuilder builder) {
-  const zoo::Request request{name, name.substr(std::string(family.prefix).size()), data};
-  Result<torch::jit::Module> module = Failed("not built");
-  NDCAO_TRY(
-      CatchTorch("--model " + name, [&] { module = family.build(request, std::move(builder)); }));
-  return module;
-}
-
 }  // namespace
 
-Result<torch::jit::Module> BuildZooModel(const std::string& name, const DataShape& data,
-                                         std::uint64_t seed) {
+Result<NetworkDescription> DescribeZooModel(const std::string& name, const DataShape& data) {
   if (const Family* family = FindFamily(name)) {
-    return Build(*family, name, data, ModuleBuilder(seed));
+    return family->describe({name, name.substr(std::string(family->prefix).size()), data});
   }
   return Invalid(fmt::format("--model {}: unknown; allowed: {} or a TorchScript FILE.pt", name,
                              fmt::join(ZooNames(), ", ")));
 }
 
-Result<std::optional<torch::jit::Module>> BuildIntegerExport(const std::string& name,
-                                                             const DataShape& data,
-                                                             std::span<const float> parameters) {
-  const Family* family = FindFamily(name);
-  if (family == nullptr || family->integers == nullptr) {
-    return std::optional<torch::jit::Module>();
-  }
-  ModuleBuilder builder(0);
-  builder.StoreIntegers(parameters, family->integers);
-  NDCAO_ASSIGN(torch::jit::Module module, Build(*family, name, data, std::move(builder)));
-  return std::optional<torch::jit::Module>(std::move(module));
-}
-
 std::vector<std::string> ZooNames() {
   std::vector<std::string> names;
-  for (const Family& family : Families()) names.emplace_back(family.form);
+  for (const Family& family : kFamilies) names.emplace_back(family.form);
   return names;
 }
 

@@ -1,17 +1,14 @@
-// The built-in networks, written as TorchScript, so that they go the same way as a user's file:
-// bound, trained and exported by the same code. docs/networks.md describes each.
+// The built-in networks, written as TorchScript, so that they go the same way
+// as a user's file: bound, trained and exported by the same code.
+// docs/networks.md describes each. (No Torch in this header.)
 #pragma once
 
-#include <torch/script.h>
-
 #include <cstdint>
-#include <optional>
-#include <span>
 #include <string>
 #include <vector>
 
 #include "ndcao/base/result.h"
-#include "ndcao/evaluate/torch/model_defaults.h"
+#include "ndcao/evaluate/torch/network_description.h"
 
 namespace ndcao {
 
@@ -21,17 +18,16 @@ struct DataShape {
   std::int64_t classes = 10;
 };
 
-/// Builds a network by name (interface: --model) for such data. Parameters hold their initial
-/// values, keyed by `seed`. An unknown name is an error that lists what exists; a network that
-/// cannot take such data is an error that says both shapes.
-Result<torch::jit::Module> BuildZooModel(const std::string& name, const DataShape& data,
-                                         std::uint64_t seed);
+/// A network by name (interface: --model) for such data. An unknown name is an
+/// error that lists what exists; a network that cannot take such data is an
+/// error that says both shapes.
+Result<NetworkDescription> DescribeZooModel(const std::string& name, const DataShape& data);
 
-/// The network as it is exported. Binary and integer networks get these parameters as int8 buffers,
-/// rounded as their forward pass rounds them; `parameters` must fit. Nothing for the others, which
-/// are exported as they are trained.
-Result<std::optional<torch::jit::Module>> BuildIntegerExport(const std::string& name,
-                                                             const DataShape& data,
-                                                             std::span<const float> parameters);
+/// The forms of names that exist, for help texts: "mlp:784-256-10", "lenet5", …
+std::vector<std::string> ZooNames();
+
+/// The size of a perturbation that suits the network: binary and integer
+/// networks need one that crosses their steps. 0: the optimizer's own will do.
+double DefaultSigma(const std::string& model);
 
 }  // namespace ndcao

@@ -6,8 +6,8 @@
 namespace ndcao::zoo {
 namespace {
 
-// LibTorch's max_pool2d takes more than half of LeNet's time on a CPU; the maximum of strided
-// slices is the same function, ten times faster.
+// LibTorch's max_pool2d takes more than half of LeNet's time on a CPU; the
+// maximum of strided slices is the same function, ten times faster.
 constexpr char kPool[] = R"(
     def pool(self, x):
         rows = torch.maximum(x[:, :, 0::2], x[:, :, 1::2])
@@ -24,51 +24,57 @@ Error WrongSize(const Request& request, const Image& image, const char* needed) 
 Result<Image> ImageOf(const Request& request) {
   const auto& shape = request.data.example;
   if (shape.size() == 3) return Image{shape[0], shape[1], shape[2]};
-  return Invalid(fmt::format(
-      "--model {}: it needs images [channels, height, width], but the data's examples have shape "
-      "[{}]",
-      request.name, fmt::join(shape, ", ")));
+  return Invalid(
+      fmt::format("--model {}: it needs images [channels, height, "
+                  "width], but the data's examples have shape "
+                  "[{}]",
+                  request.name, fmt::join(shape, ", ")));
 }
 
-Result<torch::jit::Module> BuildCnn11k(const Request& request, ModuleBuilder builder) {
+Result<NetworkDescription> Cnn11k(const Request& request) {
   NDCAO_ASSIGN(const Image image, ImageOf(request));
   if (image.height % 4 != 0 || image.width % 4 != 0) {
     return WrongSize(request, image, "a height and width that 4 divides");
   }
-  builder.Convolution("conv1", image.channels, 8, 5);
-  builder.Convolution("conv2", 8, 16, 5);
-  builder.Linear("fc", 16 * (image.height / 4) * (image.width / 4), request.data.classes);
-  return builder.Build(std::string(kPool) + R"(
+  NetworkDescription network;
+  network.Convolution("conv1", image.channels, 8, 5);
+  network.Convolution("conv2", 8, 16, 5);
+  network.Linear("fc", 16 * (image.height / 4) * (image.width / 4), request.data.classes);
+  network.source = std::string(kPool) + R"(
     def forward(self, x):
         x = self.pool(torch.conv2d(x, self.conv1.weight, self.conv1.bias, padding=2)).relu()
         x = self.pool(torch.conv2d(x, self.conv2.weight, self.conv2.bias, padding=2)).relu()
         return torch.linear(x.flatten(1), self.fc.weight, self.fc.bias)
-)");
+)";
+  return network;
 }
 
 // LeNet-5 is for images of 32 × 32; those of 28 × 28 are padded to that.
-Result<torch::jit::Module> BuildLeNet5(const Request& request, ModuleBuilder builder) {
+Result<NetworkDescription> LeNet5(const Request& request) {
   NDCAO_ASSIGN(const Image image, ImageOf(request));
   const bool small = image.height == 28 && image.width == 28;
   if (!small && (image.height != 32 || image.width != 32)) {
     return WrongSize(request, image, "28 x 28 or 32 x 32");
   }
-  builder.Convolution("conv1", image.channels, 6, 5);
-  builder.Convolution("conv2", 6, 16, 5);
-  builder.Linear("fc1", 400, 120);
-  builder.Linear("fc2", 120, 84);
-  builder.Linear("fc3", 84, request.data.classes);
+  NetworkDescription network;
+  network.Convolution("conv1", image.channels, 6, 5);
+  network.Convolution("conv2", 6, 16, 5);
+  network.Linear("fc1", 400, 120);
+  network.Linear("fc2", 120, 84);
+  network.Linear("fc3", 84, request.data.classes);
   const std::string first = fmt::format(
-      "        x = self.pool(torch.conv2d(x, self.conv1.weight, self.conv1.bias, "
+      "        x = self.pool(torch.conv2d(x, "
+      "self.conv1.weight, self.conv1.bias, "
       "padding={})).relu()\n",
       small ? 2 : 0);
-  return builder.Build(
+  network.source =
       std::string(kPool) + "\n    def forward(self, x):\n" + first +
       R"(        x = self.pool(torch.conv2d(x, self.conv2.weight, self.conv2.bias)).relu()
         x = torch.linear(x.flatten(1), self.fc1.weight, self.fc1.bias).relu()
         x = torch.linear(x, self.fc2.weight, self.fc2.bias).relu()
         return torch.linear(x, self.fc3.weight, self.fc3.bias)
-)");
+)";
+  return network;
 }
 
 }  // namespace ndcao::zoo

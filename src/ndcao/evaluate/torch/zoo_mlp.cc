@@ -28,12 +28,15 @@ Result<std::vector<std::int64_t>> ParseWidths(const Request& request) {
     widths.push_back(width);
   }
   if (widths.size() < 2) {
-    return Invalid(fmt::format(
-        "--model {}: expected widths such as 784-256-10, each from 1 to 1000000", request.name));
+    return Invalid(
+        fmt::format("--model {}: expected widths such as "
+                    "784-256-10, each from 1 to 1000000",
+                    request.name));
   }
   if (widths.front() != FeaturesOf(request.data) || widths.back() != request.data.classes) {
     return Invalid(
-        fmt::format("--model {}: it takes {} values and has {} outputs, but the data has {} values "
+        fmt::format("--model {}: it takes {} values and has {} outputs, but the data has "
+                    "{} values "
                     "(shape [{}]) and {} classes",
                     request.name, widths.front(), widths.back(), FeaturesOf(request.data),
                     fmt::join(request.data.example, ", "), request.data.classes));
@@ -41,16 +44,19 @@ Result<std::vector<std::int64_t>> ParseWidths(const Request& request) {
   return widths;
 }
 
-Result<torch::jit::Module> BuildMlp(const Request& request, ModuleBuilder builder) {
+Result<NetworkDescription> Mlp(const Request& request) {
   NDCAO_ASSIGN(const auto widths, ParseWidths(request));
-  std::string source = "def forward(self, x):\n    x = x.flatten(1)\n";
+  NetworkDescription network;
+  std::string& source = network.source;
+  source = "def forward(self, x):\n    x = x.flatten(1)\n";
   for (std::size_t i = 1; i < widths.size(); ++i) {
     const std::string layer = fmt::format("fc{}", i);
-    builder.Linear(layer, widths[i - 1], widths[i]);
+    network.Linear(layer, widths[i - 1], widths[i]);
     source += fmt::format("    x = torch.linear(x, self.{0}.weight, self.{0}.bias)\n", layer);
     if (i + 1 < widths.size()) source += "    x = torch.relu(x)\n";
   }
-  return builder.Build(source + "    return x\n");
+  source += "    return x\n";
+  return network;
 }
 
 }  // namespace ndcao::zoo

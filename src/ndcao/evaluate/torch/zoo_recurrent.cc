@@ -1,5 +1,5 @@
-// lstm:INxHIDDEN: one LSTM layer that reads an image row by row, and a linear layer on its last
-// state. A row is IN values: width × channels.
+// lstm:INxHIDDEN: one LSTM layer that reads an image row by row, and a linear
+// layer on its last state. A row is IN values: width × channels.
 #include <fmt/format.h>
 
 #include <charconv>
@@ -26,30 +26,34 @@ Result<LstmSizes> ParseSizes(const Request& request) {
       return sizes;
     }
   }
-  return Invalid(fmt::format(
-      "--model {}: expected INxHIDDEN such as 28x128: values in a row, units from 1 to 100000",
-      request.name));
+  return Invalid(
+      fmt::format("--model {}: expected INxHIDDEN such as 28x128: "
+                  "values in a row, units from 1 to 100000",
+                  request.name));
 }
 
 }  // namespace
 
-Result<torch::jit::Module> BuildLstm(const Request& request, ModuleBuilder builder) {
+Result<NetworkDescription> Lstm(const Request& request) {
   NDCAO_ASSIGN(const LstmSizes sizes, ParseSizes(request));
   NDCAO_ASSIGN(const Image image, ImageOf(request));
   if (sizes.in != image.width * image.channels) {
     return Invalid(
-        fmt::format("--model {}: it takes rows of {} values, but the data's images [{}] have rows "
+        fmt::format("--model {}: it takes rows of {} values, but "
+                    "the data's images [{}] have rows "
                     "of {}",
                     request.name, sizes.in, fmt::join(request.data.example, ", "),
                     image.width * image.channels));
   }
-  // The gates' weights, in the order input, forget, cell, output. The forget gate starts open.
+  // The gates' weights, in the order input, forget, cell, output. The forget
+  // gate starts open.
   const std::int64_t gates = 4 * sizes.hidden;
-  builder.Normal("input", "weight", {gates, sizes.in}, 1 / std::sqrt(double(sizes.in)));
-  builder.Normal("state", "weight", {gates, sizes.hidden}, 1 / std::sqrt(double(sizes.hidden)));
-  builder.Constant("state", "bias", {gates}, 0);
-  builder.Linear("fc", sizes.hidden, request.data.classes);
-  return builder.Build(fmt::format(R"(def forward(self, x):
+  NetworkDescription network;
+  network.Normal("input", "weight", {gates, sizes.in}, 1 / std::sqrt(double(sizes.in)));
+  network.Normal("state", "weight", {gates, sizes.hidden}, 1 / std::sqrt(double(sizes.hidden)));
+  network.Constant("state", "bias", {gates}, 0);
+  network.Linear("fc", sizes.hidden, request.data.classes);
+  network.source = fmt::format(R"(def forward(self, x):
     rows = x.permute(2, 0, 1, 3).flatten(2)
     inputs = torch.linear(rows, self.input.weight, self.state.bias)
     h = torch.zeros([x.size(0), {0}])
@@ -61,7 +65,8 @@ Result<torch::jit::Module> BuildLstm(const Request& request, ModuleBuilder build
         h = torch.sigmoid(o) * torch.tanh(c)
     return torch.linear(h, self.fc.weight, self.fc.bias)
 )",
-                                   sizes.hidden));
+                               sizes.hidden);
+  return network;
 }
 
 }  // namespace ndcao::zoo

@@ -1,6 +1,6 @@
-// vit-tiny: a vision transformer (Dosovitskiy et al., 2021) on a 4 × 4 grid of patches: 64
-// features, 2 layers of 4 heads with layer normalisation in front, the mean of the tokens at the
-// end.
+// vit-tiny: a vision transformer (Dosovitskiy et al., 2021) on a 4 × 4 grid of
+// patches: 64 features, 2 layers of 4 heads with layer normalisation in front,
+// the mean of the tokens at the end.
 #include <fmt/format.h>
 
 #include <cmath>
@@ -16,9 +16,9 @@ constexpr int kHeads = 4;
 constexpr int kInner = 128;
 constexpr int kLayers = 2;
 
-void AddNorm(ModuleBuilder& builder, const std::string& name) {
-  builder.Constant(name, "weight", {kWidth}, 1);
-  builder.Constant(name, "bias", {kWidth}, 0);
+void AddNorm(NetworkDescription& network, const std::string& name) {
+  network.Constant(name, "weight", {kWidth}, 1);
+  network.Constant(name, "bias", {kWidth}, 0);
 }
 
 // Methods that all layers share.
@@ -41,19 +41,22 @@ constexpr char kLayer[] = R"(
 
 }  // namespace
 
-Result<torch::jit::Module> BuildVitTiny(const Request& request, ModuleBuilder builder) {
+Result<NetworkDescription> VitTiny(const Request& request) {
   NDCAO_ASSIGN(const Image image, ImageOf(request));
   if (image.height % kGrid != 0 || image.width % kGrid != 0) {
-    return Invalid(fmt::format(
-        "--model {}: it needs images whose height and width 4 divides, but the data's are {} x {}",
-        request.name, image.height, image.width));
+    return Invalid(
+        fmt::format("--model {}: it needs images whose height and "
+                    "width 4 divides, but the data's are {} x {}",
+                    request.name, image.height, image.width));
   }
   const std::int64_t rows = image.height / kGrid;
   const std::int64_t columns = image.width / kGrid;
-  builder.Linear("patch", image.channels * rows * columns, kWidth);
-  builder.Normal("position", "weight", {kGrid * kGrid, kWidth}, 0.5);
-  std::string source = fmt::format(kMethods, kHeads, kWidth / kHeads,
-                                   1 / std::sqrt(static_cast<double>(kWidth / kHeads)));
+  NetworkDescription network;
+  network.Linear("patch", image.channels * rows * columns, kWidth);
+  network.Normal("position", "weight", {kGrid * kGrid, kWidth}, 0.5);
+  std::string& source = network.source;
+  source = fmt::format(kMethods, kHeads, kWidth / kHeads,
+                       1 / std::sqrt(static_cast<double>(kWidth / kHeads)));
   source += fmt::format(R"(
     def forward(self, x):
         x = x.view(x.size(0), {0}, {1}, {2}, {1}, {3}).permute(0, 2, 4, 1, 3, 5).flatten(3).flatten(1, 2)
@@ -62,21 +65,22 @@ Result<torch::jit::Module> BuildVitTiny(const Request& request, ModuleBuilder bu
                         image.channels, kGrid, rows, columns);
   for (int i = 1; i <= kLayers; ++i) {
     const std::string layer = fmt::format("layer{}", i);
-    AddNorm(builder, layer + "norm1");
-    builder.Linear(layer + "qkv", kWidth, 3 * kWidth);
-    builder.Linear(layer + "out", kWidth, kWidth);
-    AddNorm(builder, layer + "norm2");
-    builder.Linear(layer + "fc1", kWidth, kInner);
-    builder.Linear(layer + "fc2", kInner, kWidth);
+    AddNorm(network, layer + "norm1");
+    network.Linear(layer + "qkv", kWidth, 3 * kWidth);
+    network.Linear(layer + "out", kWidth, kWidth);
+    AddNorm(network, layer + "norm2");
+    network.Linear(layer + "fc1", kWidth, kInner);
+    network.Linear(layer + "fc2", kInner, kWidth);
     source += fmt::format(kLayer, layer, kWidth);
   }
-  AddNorm(builder, "norm");
-  builder.Linear("fc", kWidth, request.data.classes);
-  return builder.Build(source + fmt::format(R"(
+  AddNorm(network, "norm");
+  network.Linear("fc", kWidth, request.data.classes);
+  source += fmt::format(R"(
         x = torch.layer_norm(x, [{}], self.norm.weight, self.norm.bias).mean(1)
         return torch.linear(x, self.fc.weight, self.fc.bias)
 )",
-                                            kWidth));
+                        kWidth);
+  return network;
 }
 
 }  // namespace ndcao::zoo

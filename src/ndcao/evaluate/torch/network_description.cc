@@ -1,0 +1,30 @@
+#include "ndcao/evaluate/torch/network_description.h"
+
+#include <cmath>
+#include <utility>
+
+namespace ndcao {
+
+void NetworkDescription::Normal(const std::string& layer, const std::string& name,
+                                std::vector<std::int64_t> shape, double deviation) {
+  tensors.push_back({layer, name, std::move(shape), deviation, 0});
+}
+
+void NetworkDescription::Constant(const std::string& layer, const std::string& name,
+                                  std::vector<std::int64_t> shape, double value) {
+  tensors.push_back({layer, name, std::move(shape), 0, value});
+}
+
+void NetworkDescription::Linear(const std::string& layer, std::int64_t in, std::int64_t out) {
+  Normal(layer, "weight", {out, in}, 1 / std::sqrt(static_cast<double>(in)));
+  Constant(layer, "bias", {out}, 0);
+}
+
+void NetworkDescription::Convolution(const std::string& layer, std::int64_t in, std::int64_t out,
+                                     std::int64_t kernel) {
+  const auto fan_in = static_cast<double>(in * kernel * kernel);
+  Normal(layer, "weight", {out, in, kernel, kernel}, 1 / std::sqrt(fan_in));
+  Constant(layer, "bias", {out}, 0);
+}
+
+}  // namespace ndcao

@@ -100,8 +100,8 @@ TEST(NoiseBudgetTest, StatisticsFindTheGradientAndTheCurvature) {
 }
 
 TEST(NoiseBudgetTest, TheNoiseInjectedIsWhatTheBudgetSays) {
-  // Σ over the run of ½ η² M trH gB2 is eps · L, since Σ f² ≈ T/2: with θ held, statistics are
-  // constant, and the sum of the coefficients' squares is the noise of each step itself.
+  // Each group injects ½ η² M trH gB2 = f² eps L / T, and Σ f² ≈ T/2: eps L / 2 over the run. With
+  // θ held the statistics are constant, and with h = 1 a move injects half its square.
   constexpr std::size_t kSize = 4096;  // large: the stability bound does not bind
   const Quadratic f(kSize, 0);
   Optimizer o(kSize, 0.9f);
@@ -115,8 +115,9 @@ TEST(NoiseBudgetTest, TheNoiseInjectedIsWhatTheBudgetSays) {
   }
   const double loss = f(o.theta);
   const double eps = o.options.noise_budget.eps;
-  // Less the quiet start (30 of 400 groups) and the warm-up; plus the share M/d of gradient.
-  EXPECT_NEAR(injected / (eps * loss), 0.86, 0.12);
+  // Without the quiet start, Σ f² is (1 − 30/400)² T/2 = 0.43 T; the gradient's own part of a move
+  // adds a share M/d = 1.6 %, and the clip and the estimates move it by a few per cent.
+  EXPECT_NEAR(injected / (eps * loss), 0.43, 0.05);
 }
 
 TEST(NoiseBudgetTest, DescendsAQuadraticAtTheRateOfItsStabilityBound) {
@@ -215,32 +216,33 @@ TEST(LossGuardTest, HealthyNoiseDoesNotTriggerAndADoublingDoes) {
 }
 
 TEST(NoiseBudgetTest, TheGuardTakesBackWhatItDid) {
-  // The landscape turns over after 60 groups, so that every step is now in the wrong direction
-  // and the loss rises: the guard returns θ to where it was, but for rounding.
+  // After 60 groups the losses are those of the mirrored perturbations, so that every step is in
+  // the wrong direction and the loss rises: the guard returns θ to where the loss was least.
   const Quadratic f(64, 1);
   Optimizer o(64, 0.0f);
-  std::vector<float> kept;
+  double risen = 0;
   bool rolled_back = false;
   for (int g = 0; g < 400 && !rolled_back; ++g) {
     const auto trial = static_cast<std::uint64_t>(g);
     const auto proposal = o.optimizer->Propose({trial});
-    const double sign = g < 60 ? 1 : -1;
     const double centre = f(o.theta);
     std::vector<float> point(64);
     std::vector<float> losses;
     for (std::uint32_t k = 0; k < 64; ++k) {
       proposal->Perturb(k, o.theta, point);
-      losses.push_back(static_cast<float>(centre + sign * (f(point) - centre)));
+      for (std::size_t i = 0; g >= 60 && i < 64; ++i) point[i] = 2 * o.theta[i] - point[i];
+      losses.push_back(static_cast<float>(f(point)));
     }
-    o.optimizer->Observe({{trial}, trial, trial + 1, static_cast<double>(g), 4000,
+    o.optimizer->Observe({{trial}, trial, trial + 1, static_cast<double>(g), 400,
                           static_cast<float>(centre), losses},
                          o.theta, o.theta, o.executor);
     rolled_back = !o.optimizer->TakeDecisions().empty();
-    if (g == 59) kept = o.theta;
+    risen = centre;
   }
   ASSERT_TRUE(rolled_back);
   EXPECT_EQ(o.Value("step_factor"), 0.5);
-  EXPECT_LT(f(o.theta), 1.3 * f(kept));
+  // F is a mean of some 20 groups, so its least value is reached on the way up.
+  EXPECT_LT(f(o.theta), 0.7 * risen);
 }
 
 }  // namespace

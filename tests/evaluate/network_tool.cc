@@ -72,7 +72,6 @@ Status Export(const std::string& model, const std::string& batch_norm, const std
 
 int main(int argc, char** argv) {
   const std::vector<std::string> words(argv + 1, argv + argc);
-  ndcao::InitTorch();
   ndcao::Status status = ndcao::Invalid("network_tool: wrong arguments");
   if (words.size() == 3 && words[0] == "check") status = ndcao::Check(words[1], words[2]);
   if (words.size() == 4 && words[0] == "export") {

@@ -130,7 +130,7 @@ class TorchScript(unittest.TestCase):
         for name in ["scripted_cnn.pt", "traced_cnn.pt", "scripted_lstm.pt", "traced_encoder.pt"]:
             with self.subTest(name):
                 run = str(self.folder / f"run-{name}")
-                subprocess.run([NDCAO, "train", "--model", self.model(name), "--budget", "100k",
+                subprocess.run([NDCAO, "train", "--model", self.model(name), "--budget", "300k",
                                 "--data", "fashion-mnist", "--quiet", "--out", run], check=True,
                                timeout=300, capture_output=True)
                 before = torch.jit.load(self.model(name)).state_dict()

@@ -1,6 +1,7 @@
 #include "ndcao/block/loss_guard.h"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 namespace ndcao {
@@ -16,13 +17,18 @@ constexpr std::size_t kMoves = 1024;   // the most that can be taken back
 
 bool LossGuard::Add(double loss, double deviation, double excess) {
   groups_ += 1;
-  fast_ += std::max(kFastRate, 1 / groups_) * (loss - fast_);
+  const double rate = std::max(kFastRate, 1 / groups_);
+  fast_ += rate * (loss - fast_);
+  deviation_ += rate * (std::abs(loss - fast_) - deviation_);
   if (groups_ <= kQuietGroups || fast_ < least_) {
     least_ = fast_;
     moves_.clear();
     return false;
   }
-  return fast_ - least_ > std::max(kRise * excess, kNoise * deviation);
+  // The given deviation remembers the steep start of a run for long; one's own grows with a loss
+  // that explodes. Noise is what both show.
+  const double noise = std::min(deviation, deviation_);
+  return fast_ - least_ > std::max(kRise * excess, kNoise * noise);
 }
 
 void LossGuard::Remember(Move move) {
@@ -39,7 +45,7 @@ void LossGuard::Restart(std::uint64_t version) {
 }
 
 void LossGuard::Save(ByteWriter& out) const {
-  for (const double x : {groups_, fast_, least_, step_factor_}) out.Put(x);
+  for (const double x : {groups_, fast_, deviation_, least_, step_factor_}) out.Put(x);
   out.Put(restored_version_);
   out.Put(static_cast<std::uint64_t>(moves_.size()));
   for (const Move& move : moves_) {
@@ -49,7 +55,7 @@ void LossGuard::Save(ByteWriter& out) const {
 }
 
 void LossGuard::Load(ByteReader& in) {
-  for (double* x : {&groups_, &fast_, &least_, &step_factor_}) *x = in.Get<double>();
+  for (double* x : {&groups_, &fast_, &deviation_, &least_, &step_factor_}) *x = in.Get<double>();
   restored_version_ = in.Get<std::uint64_t>();
   const auto count = in.Get<std::uint64_t>();
   moves_.clear();

@@ -46,6 +46,7 @@ class LossGuard {
  private:
   double groups_ = 0;
   double fast_ = 0;
+  double deviation_ = 0;  // mean |loss − F|, as fast as F
   double least_ = 0;
   double step_factor_ = 1;
   std::uint64_t restored_version_ = 0;

@@ -39,6 +39,24 @@ Moments MomentsOf(std::span<const float> losses) {
 
 }  // namespace
 
+double RecentMedian::median() const {
+  const auto size = static_cast<std::ptrdiff_t>(std::min<std::uint64_t>(count_, values_.size()));
+  if (size == 0) return 0;
+  std::array<double, 9> sorted = values_;
+  std::nth_element(sorted.begin(), sorted.begin() + size / 2, sorted.begin() + size);
+  return sorted[static_cast<std::size_t>(size / 2)];
+}
+
+void RecentMedian::Save(ByteWriter& out) const {
+  out.PutAll(std::span<const double>(values_));
+  out.Put(count_);
+}
+
+void RecentMedian::Load(ByteReader& in) {
+  in.GetAll(std::span<double>(values_));
+  count_ = in.Get<std::uint64_t>();
+}
+
 bool NoiseStatistics::Add(float centre, std::span<const float> losses) {
   const Moments m = MomentsOf(losses);
   if (m.count < kLeastLosses || !std::isfinite(centre)) return false;
@@ -46,10 +64,17 @@ bool NoiseStatistics::Add(float centre, std::span<const float> losses) {
   double gradient = m.variance / variance;
   double curvature = 2 * (m.mean - centre) / variance;
   double deviation = groups_ > 0 ? centre - loss_.mean() : 0;
+  recent_gradient_.Add(gradient);
+  recent_curvature_.Add(std::abs(curvature));
+  recent_centre_.Add(centre);
   if (groups_ >= kWinsorAfter) {
-    const double curvature_limit = kWinsor * curvature_magnitude_.mean();
-    const double deviation_limit = kWinsor * loss_deviation_.mean();
-    gradient = std::min(gradient, kWinsor * gradient_.mean());
+    // One absurd group is cut down; a level that most of the last groups share is a fact.
+    const double curvature_limit =
+        std::max(kWinsor * curvature_magnitude_.mean(), recent_curvature_.median());
+    const double deviation_limit = std::max(kWinsor * loss_deviation_.mean(),
+                                            std::abs(recent_centre_.median() - loss_.mean()));
+    gradient =
+        std::min(gradient, std::max(kWinsor * gradient_.mean(), recent_gradient_.median()));
     curvature = std::clamp(curvature, -curvature_limit, curvature_limit);
     deviation = std::clamp(deviation, -deviation_limit, deviation_limit);
   }
@@ -111,6 +136,9 @@ void NoiseStatistics::Save(ByteWriter& out) const {
         curvature_maximum_, loss_least_, loss_greatest_, group_loss_, group_mean_}) {
     out.Put(x);
   }
+  for (const auto* recent : {&recent_gradient_, &recent_curvature_, &recent_centre_}) {
+    recent->Save(out);
+  }
 }
 
 void NoiseStatistics::Load(ByteReader& in) {
@@ -120,6 +148,7 @@ void NoiseStatistics::Load(ByteReader& in) {
                     &loss_greatest_, &group_loss_, &group_mean_}) {
     *x = in.Get<double>();
   }
+  for (auto* recent : {&recent_gradient_, &recent_curvature_, &recent_centre_}) recent->Load(in);
 }
 
 }  // namespace ndcao

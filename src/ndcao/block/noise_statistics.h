@@ -2,6 +2,7 @@
 // losses alone, and the step that follows from it. Derived in docs/algorithm.md.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -32,6 +33,24 @@ struct RunningMean {
     weight = rho * weight + (1 - rho);
   }
   double mean() const { return weight > 0 ? sum / weight : 0; }
+};
+
+/// The median of the last few values: what most of them agree on.
+class RecentMedian {
+ public:
+  void Add(double x) {
+    values_[count_ % values_.size()] = x;
+    ++count_;
+  }
+  /// Of the values so far, at most 9 of them; 0 if there is none.
+  double median() const;
+
+  void Save(ByteWriter& out) const;
+  void Load(ByteReader& in);
+
+ private:
+  std::array<double, 9> values_{};
+  std::uint64_t count_ = 0;
 };
 
 class NoiseStatistics {
@@ -74,6 +93,9 @@ class NoiseStatistics {
   RunningMean loss_;
   RunningMean loss_deviation_;       // mean |L0 − loss|, for winsorising
   RunningMean curvature_magnitude_;  // mean |2 (mean L − L0)/σ²|, for winsorising
+  RecentMedian recent_gradient_;
+  RecentMedian recent_curvature_;  // of its magnitude
+  RecentMedian recent_centre_;
   double curvature_ = 0;
   double curvature_maximum_ = 0;  // slowly forgotten
   double loss_least_ = 0;

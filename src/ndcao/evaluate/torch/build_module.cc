@@ -12,6 +12,17 @@ namespace {
 using AddTensor =
     std::function<void(torch::jit::Module layer, const std::string& name, at::Tensor empty)>;
 
+void Pair(Pairing pairing, at::Tensor& matrix) {
+  const std::int64_t pairs = pairing == Pairing::kEqualRows ? matrix.size(0) : matrix.size(1);
+  for (std::int64_t i = 0; i + 1 < pairs; i += 2) {
+    if (pairing == Pairing::kEqualRows) {
+      matrix.select(0, i + 1).copy_(matrix.select(0, i));
+    } else {
+      matrix.select(1, i + 1).copy_(matrix.select(1, i).neg());
+    }
+  }
+}
+
 Result<torch::jit::Module> Build(const NetworkDescription& network, const AddTensor& add) {
   torch::jit::Module module("Network");
   NDCAO_TRY(CatchTorch("model", [&] {
@@ -39,6 +50,7 @@ Result<torch::jit::Module> BuildModule(const NetworkDescription& network, std::u
       out[i] = static_cast<float>(tensor.deviation > 0 ? tensor.deviation * sequence.Normal()
                                                        : tensor.value);
     }
+    if (tensor.pairing != Pairing::kNone) Pair(tensor.pairing, values);
     layer.register_parameter(name, values, false);
   });
 }

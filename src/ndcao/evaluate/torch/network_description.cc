@@ -6,13 +6,14 @@
 namespace ndcao {
 
 void NetworkDescription::Normal(const std::string& layer, const std::string& name,
-                                std::vector<std::int64_t> shape, double deviation) {
-  tensors.push_back({layer, name, std::move(shape), deviation, 0});
+                                std::vector<std::int64_t> shape, double deviation,
+                                Pairing pairing) {
+  tensors.push_back({layer, name, std::move(shape), deviation, 0, pairing});
 }
 
 void NetworkDescription::Constant(const std::string& layer, const std::string& name,
                                   std::vector<std::int64_t> shape, double value) {
-  tensors.push_back({layer, name, std::move(shape), 0, value});
+  tensors.push_back({layer, name, std::move(shape), 0, value, Pairing::kNone});
 }
 
 void NetworkDescription::Linear(const std::string& layer, std::int64_t in, std::int64_t out) {

@@ -15,12 +15,20 @@ enum class WeightGrid {
   kInteger,  ///< The nearest integer, at most ±127.
 };
 
+/// How the initial values of a matrix repeat themselves.
+enum class Pairing {
+  kNone,
+  kEqualRows,        ///< Row 2i + 1 is row 2i.
+  kOppositeColumns,  ///< Column 2i + 1 is column 2i, negated.
+};
+
 struct TensorDescription {
   std::string layer;  ///< "fc1"
   std::string name;   ///< "weight"
   std::vector<std::int64_t> shape;
   double deviation = 0;  ///< Initial values: N(0, deviation²), or
   double value = 0;      ///< this one, where the deviation is 0.
+  Pairing pairing = Pairing::kNone;
 };
 
 struct NetworkDescription {
@@ -29,7 +37,7 @@ struct NetworkDescription {
   WeightGrid grid = WeightGrid::kNone;
 
   void Normal(const std::string& layer, const std::string& name, std::vector<std::int64_t> shape,
-              double deviation);
+              double deviation, Pairing pairing = Pairing::kNone);
   void Constant(const std::string& layer, const std::string& name, std::vector<std::int64_t> shape,
                 double value);
   /// Weight [out, in], N(0, 1/in), and bias [out], 0, of a linear layer.

@@ -18,8 +18,11 @@ constexpr double kActivationSteps = 32;
 
 }  // namespace
 
-// No biases: each parameter is one bit. The outputs are the last sums over
-// √fan-in.
+// No biases: each parameter is one bit. The outputs are the last sums over √fan-in. The last hidden
+// units start as pairs that cancel each other, so that all outputs are 0: any change of the weights
+// then raises the expected loss, as near a minimum. From a random start it would not: one random
+// network is as good as another, and the optimizer's step rule, which needs a positive curvature,
+// could wait for ever.
 Result<NetworkDescription> BinaryMlp(const Request& request) {
   NDCAO_ASSIGN(const auto widths, ParseWidths(request));
   NetworkDescription network;
@@ -30,7 +33,10 @@ Result<NetworkDescription> BinaryMlp(const Request& request) {
       "x.flatten(1)\n";
   for (std::size_t i = 1; i < widths.size(); ++i) {
     const std::string layer = fmt::format("fc{}", i);
-    network.Normal(layer, "weight", {widths[i], widths[i - 1]}, 1);
+    const Pairing pairing = i + 1 == widths.size()   ? Pairing::kOppositeColumns
+                            : i + 2 == widths.size() ? Pairing::kEqualRows
+                                                     : Pairing::kNone;
+    network.Normal(layer, "weight", {widths[i], widths[i - 1]}, 1, pairing);
     source += fmt::format(
         "    x = torch.linear(x, torch.copysign(one, "
         "self.{}.weight.to(x.dtype)))\n",

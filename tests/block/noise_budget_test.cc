@@ -67,8 +67,9 @@ struct Optimizer {
       proposal->Perturb(k, theta, point);
       losses.push_back(static_cast<float>(f(point)));
     }
-    optimizer->Observe({{trial}, trial, trial + 1, time, horizon, static_cast<float>(f(theta)), losses},
-                       theta, target, executor);
+    optimizer->Observe(
+        {{trial}, trial, trial + 1, time, horizon, static_cast<float>(f(theta)), losses}, theta,
+        target, executor);
   }
   double Value(const std::string& name) const {
     for (const Statistic& s : optimizer->Statistics()) {
@@ -233,8 +234,13 @@ TEST(NoiseBudgetTest, TheGuardTakesBackWhatItDid) {
       for (std::size_t i = 0; g >= 60 && i < 64; ++i) point[i] = 2 * o.theta[i] - point[i];
       losses.push_back(static_cast<float>(f(point)));
     }
-    o.optimizer->Observe({{trial}, trial, trial + 1, static_cast<double>(g), 400,
-                          static_cast<float>(centre), losses},
+    o.optimizer->Observe({{trial},
+                          trial,
+                          trial + 1,
+                          static_cast<double>(g),
+                          400,
+                          static_cast<float>(centre),
+                          losses},
                          o.theta, o.theta, o.executor);
     rolled_back = !o.optimizer->TakeDecisions().empty();
     risen = centre;

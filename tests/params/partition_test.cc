@@ -40,14 +40,13 @@ RC_GTEST_PROP(PartitionTest, EveryKindIsDisjointAndComplete, (std::uint64_t seed
                {*rc::gen::inRange(1, 9), *rc::gen::inRange(1, 9)});
   }
   const auto number = *rc::gen::inRange(1, 40);
-  const std::string kind = *rc::gen::element<std::string>(
-      "single", "tensor", "layer", "unit", "size:" + std::to_string(number),
-      "random:" + std::to_string(number));
+  const std::string kind = *rc::gen::element<std::string>("single", "tensor", "layer", "unit",
+                                                          "size:" + std::to_string(number),
+                                                          "random:" + std::to_string(number));
   const Result<Partition> partition = MakePartition(kind, "", layout, seed);
   RC_ASSERT(partition.ok());
   for (const int owner : Owners(partition.value())) RC_ASSERT(owner >= 0);
-  const Result<Partition> again =
-      ParsePartition(FormatPartition(partition.value()), layout.size());
+  const Result<Partition> again = ParsePartition(FormatPartition(partition.value()), layout.size());
   RC_ASSERT(again.ok());
   RC_ASSERT(Owners(again.value()) == Owners(partition.value()));
 }

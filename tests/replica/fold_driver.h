@@ -72,8 +72,7 @@ inline GroupRecord Measure(const Replica& replica, const Trial& trial, WorkerId 
 }
 
 inline Replica NewReplica(const RunSpec& spec, const Layout& layout) {
-  Replica replica =
-      Replica::Create(spec, layout, ParameterVector(layout.size(), 0.0f)).value();
+  Replica replica = Replica::Create(spec, layout, ParameterVector(layout.size(), 0.0f)).value();
   Fold(replica, JoinRecord{"test"});
   return replica;
 }

@@ -130,11 +130,10 @@ RC_GTEST_PROP(ReplicaTest, ABlockAloneFoldsToTheSameBits, (bool async)) {
   Fold(full, JoinRecord{"test"});
   const std::vector<Record> records = RunAll(full);
 
-  const auto block = *rc::gen::inRange<BlockId>(
-      0, static_cast<BlockId>(full.partition().blocks().size()));
+  const auto block =
+      *rc::gen::inRange<BlockId>(0, static_cast<BlockId>(full.partition().blocks().size()));
   const Slice& slice = full.partition().blocks()[block].slice;
-  Replica alone =
-      Replica::Create(spec, layout, ParameterVector(slice.size(), 0.5f), block).value();
+  Replica alone = Replica::Create(spec, layout, ParameterVector(slice.size(), 0.5f), block).value();
   RC_ASSERT(alone.parameters()->size() == slice.size());
   Fold(alone, JoinRecord{"test"});
   for (const Record& record : records) Fold(alone, record);
@@ -157,8 +156,8 @@ RC_GTEST_PROP(ReplicaTest, ABlockAloneFoldsToTheSameBits, (bool async)) {
     }
     for (int i = 0; i < 23; ++i) {
       if (taken[static_cast<std::size_t>(i)]) continue;
-      rest += "\nother" + std::to_string(i) + ": " + std::to_string(i) + "-" +
-              std::to_string(i + 1);
+      rest +=
+          "\nother" + std::to_string(i) + ": " + std::to_string(i) + "-" + std::to_string(i + 1);
     }
     RunSpec elsewhere = spec;
     elsewhere.blocks = "file";
@@ -236,8 +235,8 @@ TEST(ReplicaTest, NoLossMakesTheParametersNaN) {
       int count = 0;
       while (!replica.done()) {
         const RoundView view = replica.round();
-        GroupRecord record = Measure(
-            replica, replica.NewTrial(TrialId::Sync(view.round, view.open_slots.front())));
+        GroupRecord record =
+            Measure(replica, replica.NewTrial(TrialId::Sync(view.round, view.open_slots.front())));
         if (++count % every == 0) {
           record.centre = bad;
           for (std::size_t k = 0; k < record.losses.size(); k += static_cast<std::size_t>(every)) {

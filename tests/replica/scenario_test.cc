@@ -7,9 +7,8 @@
 //   append NAME           its record reaches the journal; it may be appended again
 //   budget GROUPS         a budget record
 //   state                 where the run stands
-#include <gtest/gtest.h>
-
 #include <fmt/format.h>
+#include <gtest/gtest.h>
 
 #include <cstdlib>
 #include <filesystem>
@@ -62,8 +61,7 @@ class Scenario {
       }
     }
     spec.budget = groups * spec.group_cost();
-    replica_.emplace(
-        Replica::Create(spec, QuadraticLayout(), ParameterVector(40, 0.0f)).value());
+    replica_.emplace(Replica::Create(spec, QuadraticLayout(), ParameterVector(40, 0.0f)).value());
     members_.clear();
     return fmt::format("budget of {} groups\n", replica_->horizon());
   }
@@ -113,8 +111,8 @@ class Scenario {
 
   std::string State() const {
     const ReplicaCounters& c = replica_->counters();
-    return fmt::format("{} groups, {} duplicates, {} stale, {} foreign{}\n", c.groups,
-                       c.duplicates, c.stale, c.foreign, replica_->done() ? ", done" : "");
+    return fmt::format("{} groups, {} duplicates, {} stale, {} foreign{}\n", c.groups, c.duplicates,
+                       c.stale, c.foreign, replica_->done() ? ", done" : "");
   }
 
   static std::string Name(TrialId id) {

@@ -30,8 +30,7 @@ struct FunctionRun {
   std::optional<Replica> replica;
 
   explicit FunctionRun(const RunSpec& spec) {
-    replica.emplace(
-        Replica::Create(spec, problem->layout(), problem->Initial(1).value()).value());
+    replica.emplace(Replica::Create(spec, problem->layout(), problem->Initial(1).value()).value());
   }
   Result<SessionResult> Train(SessionOptions options) {
     options.marks = false;
@@ -152,8 +151,7 @@ TEST(SessionTest, LossesThatAreAllNaNEndTheRunWithASentence) {
     const auto result = Session(journal, replica, problem, Threads(2)).Run();
     ASSERT_FALSE(result.ok());
     EXPECT_EQ(result.error().code(), ErrorCode::kFailed);
-    EXPECT_NE(result.error().message().find(fails ? "gone" : "NaN or infinite"),
-              std::string::npos);
+    EXPECT_NE(result.error().message().find(fails ? "gone" : "NaN or infinite"), std::string::npos);
   }
 }
 

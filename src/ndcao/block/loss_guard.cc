@@ -7,11 +7,11 @@
 namespace ndcao {
 namespace {
 
-constexpr double kFastRate = 0.05;     // of F, once 20 groups are in
-constexpr double kQuietGroups = 30;    // F is followed, but not judged, before
-constexpr double kRise = 0.5;          // of the excess: healthy runs stay below 0.2
-constexpr double kNoise = 2;           // mean deviations; F's own noise is below 0.3 of one
-constexpr std::size_t kMoves = 1024;   // the most that can be taken back
+constexpr double kFastRate = 0.05;    // of F, once 20 groups are in
+constexpr double kQuietGroups = 30;   // F is followed, but not judged, before
+constexpr double kRise = 0.5;         // of the excess: healthy runs stay below 0.2
+constexpr double kNoise = 2;          // mean deviations; F's own noise is below 0.3 of one
+constexpr std::size_t kMoves = 1024;  // the most that can be taken back
 
 }  // namespace
 

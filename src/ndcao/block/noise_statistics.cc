@@ -73,8 +73,7 @@ bool NoiseStatistics::Add(float centre, std::span<const float> losses) {
         std::max(kWinsor * curvature_magnitude_.mean(), recent_curvature_.median());
     const double deviation_limit = std::max(kWinsor * loss_deviation_.mean(),
                                             std::abs(recent_centre_.median() - loss_.mean()));
-    gradient =
-        std::min(gradient, std::max(kWinsor * gradient_.mean(), recent_gradient_.median()));
+    gradient = std::min(gradient, std::max(kWinsor * gradient_.mean(), recent_gradient_.median()));
     curvature = std::clamp(curvature, -curvature_limit, curvature_limit);
     deviation = std::clamp(deviation, -deviation_limit, deviation_limit);
   }

@@ -45,8 +45,7 @@ Result<Subject> SubjectFromRun(const Flags& flags) {
   subject.sources = run.Sources(flags.data_dir, 60);
   if (!flags.data.empty()) subject.spec.data = flags.data, subject.spec.data_hash.clear();
   if (!flags.objective.empty()) subject.spec.objective = flags.objective;
-  NDCAO_ASSIGN(subject.problem,
-               MakeProblem(subject.spec, subject.sources));
+  NDCAO_ASSIGN(subject.problem, MakeProblem(subject.spec, subject.sources));
   NDCAO_ASSIGN(const Offset end, run.journal().End());
   NDCAO_ASSIGN(const Replica replica, run.Fold(subject.problem->layout(), end, false));
   subject.parameters = *replica.parameters();

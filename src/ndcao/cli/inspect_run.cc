@@ -99,8 +99,9 @@ Result<int> Verify(const Flags& flags) {
   NDCAO_ASSIGN(const Replica replica, run.directory.Fold(run.layout, run.end, true));
   NDCAO_ASSIGN(const std::uint64_t chain, run.directory.journal().ChainAt(run.end));
   if (chain != replica.chain()) {
-    return Corrupt(fmt::format("the hash chain of the journal ends in {}, that of its records in {}",
-                               Hex(chain), Hex(replica.chain())));
+    return Corrupt(
+        fmt::format("the hash chain of the journal ends in {}, that of its records in {}",
+                    Hex(chain), Hex(replica.chain())));
   }
   const ReplicaCounters& counters = replica.counters();
   Json json;
@@ -116,9 +117,10 @@ Result<int> Verify(const Flags& flags) {
   if (flags.json) {
     fmt::print("{}\n", json.dump());
   } else {
-    fmt::print("sound: {} records, every checksum, the hash chain and every journaled digest "
-               "agree\ndigest {}\n",
-               run.end, replica.digest());
+    fmt::print(
+        "sound: {} records, every checksum, the hash chain and every journaled digest "
+        "agree\ndigest {}\n",
+        run.end, replica.digest());
     if (torn > 0) fmt::print("{} bytes of an unfinished record follow; resume cuts them\n", torn);
   }
   return kExitDone;
@@ -187,8 +189,7 @@ Result<int> Export(const Flags& flags) {
   }
   NDCAO_ASSIGN(const Replica replica, run.directory.Fold(run.layout, run.end, false));
   RunSpec spec = run.directory.spec();
-  NDCAO_ASSIGN(const auto problem,
-               MakeProblem(spec, run.directory.Sources(flags.data_dir, 60)));
+  NDCAO_ASSIGN(const auto problem, MakeProblem(spec, run.directory.Sources(flags.data_dir, 60)));
   NDCAO_TRY(ExportNetwork(*problem, *replica.parameters(), flags.out));
   if (!flags.json) fmt::print("{}\n", flags.out);
   return kExitDone;
@@ -216,18 +217,21 @@ void AddInspection(CLI::App& app, Action& action) {
                            "Fold the journal again from the start: the same parameters, bit for "
                            "bit, on any machine.",
                            replay, Replay);
-  verb->add_option("--block", replay->block, "Fold this block alone, given the losses and nothing else");
+  verb->add_option("--block", replay->block,
+                   "Fold this block alone, given the losses and nothing else");
   verb->add_option("--params", replay->out, "Write the parameters (float32) to this file");
   verb->add_flag("--json", replay->json, "End standard output with one JSON object");
 
   auto verify = std::make_shared<Flags>();
-  AddVerb(app, action, "verify",
-          "Check a run: every checksum, the hash chain, and every journaled digest against the fold.",
-          verify, Verify)
+  AddVerb(
+      app, action, "verify",
+      "Check a run: every checksum, the hash chain, and every journaled digest against the fold.",
+      verify, Verify)
       ->add_flag("--json", verify->json, "End standard output with one JSON object");
 
   auto inspect = std::make_shared<Flags>();
-  verb = AddVerb(app, action, "inspect", "What a run is and how far it has come.", inspect, Inspect);
+  verb =
+      AddVerb(app, action, "inspect", "What a run is and how far it has come.", inspect, Inspect);
   verb->add_flag("--partition", inspect->partition,
                  "Print the partition as a file that train --blocks file:FILE reads");
   verb->add_flag("--json", inspect->json, "End standard output with one JSON object");
@@ -236,8 +240,7 @@ void AddInspection(CLI::App& app, Action& action) {
   verb = AddVerb(app, action, "export", "Write the trained network as a TorchScript module.",
                  exported, Export);
   verb->add_option("--data-dir", exported->data_dir, "Where the data set's files lie");
-  verb->add_option("--out", exported->out, "The file, such as model.pt")
-      ->required();
+  verb->add_option("--out", exported->out, "The file, such as model.pt")->required();
 }
 
 }  // namespace ndcao

@@ -19,7 +19,8 @@ constexpr char kDescription[] =
     "  ndcao eval --run runs/NAME --pictures 8\n"
     "  ndcao verify runs/NAME\n"
     "\n"
-    "Exit codes: 0 done; 1 the run failed; 2 an argument or an input file is wrong; 130 stopped by\n"
+    "Exit codes: 0 done; 1 the run failed; 2 an argument or an input file is wrong; 130 stopped "
+    "by\n"
     "Ctrl-C, after the journal is safe.";
 
 int Main(int argc, char** argv) {

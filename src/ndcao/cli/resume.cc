@@ -21,7 +21,8 @@ Result<int> Resume(const Flags& flags) {
   NDCAO_ASSIGN(const FileJournalOptions journal, JournalOptions(flags.train));
   NDCAO_ASSIGN(RunDirectory run, RunDirectory::Open(flags.run, journal));
   RunSpec spec = run.spec();
-  NDCAO_ASSIGN(const auto problem, MakeProblem(spec, run.Sources(flags.data_dir, flags.exec_timeout)));
+  NDCAO_ASSIGN(const auto problem,
+               MakeProblem(spec, run.Sources(flags.data_dir, flags.exec_timeout)));
   NDCAO_ASSIGN(const Offset end, run.journal().End());
   NDCAO_ASSIGN(Replica replica, run.Fold(problem->layout(), end, false));
   if (!flags.budget.empty()) {
@@ -42,7 +43,8 @@ void AddResume(CLI::App& app, Action& action) {
       "resume",
       "Go on with a run that was stopped, killed or ran out of budget. Nothing that was journaled "
       "is\n"
-      "measured again. A synchronous run ends as if it had never been stopped; an asynchronous one\n"
+      "measured again. A synchronous run ends as if it had never been stopped; an asynchronous "
+      "one\n"
       "goes on in an order of its own, and replays.");
   auto flags = std::make_shared<Flags>();
   verb->add_option("run", flags->run, "The run directory")->required();

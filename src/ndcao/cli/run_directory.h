@@ -1,4 +1,5 @@
-// A run on disk: spec.toml, layout.json, initial.bin, journal/, snapshots/, metrics.jsonl, model.pt.
+// A run on disk: spec.toml, layout.json, initial.bin, journal/, snapshots/, metrics.jsonl,
+// model.pt.
 #pragma once
 
 #include <memory>

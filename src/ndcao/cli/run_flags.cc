@@ -77,7 +77,8 @@ void AddRunOptions(CLI::App& verb, RunOptions& options) {
       ->check(CLI::PositiveNumber);
   verb.add_option("--init-zeros", options.init_zeros,
                   "Initial parameters: N zeros (how many an exec:PROGRAM has)");
-  verb.add_option("--config", "A TOML file with these keys, without dashes; flags win over it. "
+  verb.add_option("--config",
+                  "A TOML file with these keys, without dashes; flags win over it. "
                   "[[block]] tables set options of the blocks whose names match a pattern");
   verb.add_option("--init", options.init, "Initial parameters: a file of float32 values");
 }

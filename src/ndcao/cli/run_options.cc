@@ -163,8 +163,9 @@ void AdaptToProblem(const RunOptions& options, RunSpec& spec) {
 
 Status CheckHash(const std::string& what, const std::string& hash, std::string& in_spec) {
   if (!in_spec.empty() && in_spec != hash) {
-    return Invalid(fmt::format("{} is not the one this run began with: its hash is {}, the run's {}",
-                               what, hash, in_spec));
+    return Invalid(
+        fmt::format("{} is not the one this run began with: its hash is {}, the run's {}", what,
+                    hash, in_spec));
   }
   in_spec = hash;
   return Ok();
@@ -183,7 +184,8 @@ Result<std::unique_ptr<Problem>> MakeNetwork(RunSpec& spec, const ProblemSources
   const std::string model = sources.model_file.empty() ? spec.model : sources.model_file;
   if (IsTorchScript(model)) {
     NDCAO_ASSIGN(const std::string bytes, ReadModelBytes(model));
-    NDCAO_TRY(CheckHash(fmt::format("model file '{}'", model), Hex(Hash64(bytes)), spec.model_hash));
+    NDCAO_TRY(
+        CheckHash(fmt::format("model file '{}'", model), Hex(Hash64(bytes)), spec.model_hash));
   }
   spec.normalisation = kNormalisation;
   return MakeNetworkProblem({model, spec.objective, spec.batch_norm}, std::move(data));

@@ -52,10 +52,10 @@ void AddRunOptions(CLI::App& verb, RunOptions& options);
 
 /// Where a problem's parts are found on this machine; no part of the run.
 struct ProblemSources {
-  std::string data_dir;         ///< The data set's files; empty: the usual places.
-  std::string model_file;       ///< A run's own copy of its TorchScript file; empty: as in the spec.
-  double exec_timeout = 60;     ///< Seconds for one answer of exec:PROGRAM.
-  std::uint64_t parameters = 0; ///< For exec:PROGRAM, which does not know their number.
+  std::string data_dir;      ///< The data set's files; empty: the usual places.
+  std::string model_file;    ///< A run's own copy of its TorchScript file; empty: as in the spec.
+  double exec_timeout = 60;  ///< Seconds for one answer of exec:PROGRAM.
+  std::uint64_t parameters = 0;  ///< For exec:PROGRAM, which does not know their number.
 };
 
 /// What is minimised, from a spec's own description of it (so that resume and worker rebuild it).

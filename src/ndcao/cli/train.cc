@@ -20,8 +20,8 @@ Result<int> Train(Flags& flags) {
   // The replica checks blocks and options before anything is written.
   NDCAO_ASSIGN(Replica replica,
                Replica::Create(setup.spec, setup.problem->layout(), setup.initial));
-  NDCAO_ASSIGN(RunDirectory run, RunDirectory::Create(out, setup.spec, setup.problem->layout(), setup.initial,
-                                    journal));
+  NDCAO_ASSIGN(RunDirectory run, RunDirectory::Create(out, setup.spec, setup.problem->layout(),
+                                                      setup.initial, journal));
   flags.train.budget_from_time =
       flags.run.max_seconds > 0 && flags.run.budget.empty() && flags.run.epochs == 0;
   return TrainRun(run, replica, *setup.problem, flags.train);

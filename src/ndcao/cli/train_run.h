@@ -21,7 +21,7 @@ struct TrainOptions {
   bool budget_from_time = false;
   bool marks = true;
   bool leave_products = false;  ///< A helper: the last mark and the files are left to others.
-  double delay_ms = 0;  ///< For tests: every group takes this much longer.
+  double delay_ms = 0;          ///< For tests: every group takes this much longer.
 };
 
 void AddTrainOptions(CLI::App& verb, TrainOptions& options);

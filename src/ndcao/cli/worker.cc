@@ -18,14 +18,14 @@ struct Flags {
 Result<int> Work(Flags& flags) {
   constexpr std::string_view kFile = "file:";
   if (!flags.journal.starts_with(kFile)) {
-    return Invalid(fmt::format("--journal {}: expected file:DIR, DIR being a run directory",
-                               flags.journal));
+    return Invalid(
+        fmt::format("--journal {}: expected file:DIR, DIR being a run directory", flags.journal));
   }
   NDCAO_ASSIGN(const FileJournalOptions options, JournalOptions(flags.train));
-  NDCAO_ASSIGN(RunDirectory run,
-               RunDirectory::Open(flags.journal.substr(kFile.size()), options));
+  NDCAO_ASSIGN(RunDirectory run, RunDirectory::Open(flags.journal.substr(kFile.size()), options));
   RunSpec spec = run.spec();
-  NDCAO_ASSIGN(const auto problem, MakeProblem(spec, run.Sources(flags.data_dir, flags.exec_timeout)));
+  NDCAO_ASSIGN(const auto problem,
+               MakeProblem(spec, run.Sources(flags.data_dir, flags.exec_timeout)));
   NDCAO_ASSIGN(const Offset end, run.journal().End());
   NDCAO_ASSIGN(Replica replica, run.Fold(problem->layout(), end, false));
   flags.train.marks = false;

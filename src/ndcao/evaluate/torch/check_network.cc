@@ -20,8 +20,7 @@ bool SameBits(const std::vector<float>& a, const std::vector<float>& b) {
   });
 }
 
-// Writes to try. One alone may leave the outputs of a network as they are,
-// where they saturate.
+// Writes to try. One alone may leave the outputs of a network as they are, where they saturate.
 const std::function<float(float x, std::size_t i)> kWrites[] = {
     [](float x, std::size_t) { return x * 1.5f + 0.25f; },
     [](float x, std::size_t) { return x * 0.5f; },

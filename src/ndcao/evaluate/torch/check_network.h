@@ -6,15 +6,13 @@
 
 namespace ndcao {
 
-/// That the network takes the examples selected and answers in the right shape,
-/// and that a write to the flat vector changes the answer: a module that was
-/// frozen, or that keeps its weights elsewhere, would train silently on
-/// nothing. Leaves the parameters as they were.
+/// That the network takes the examples selected and answers in the right shape, and that a write to
+/// the flat vector changes the answer: a module that was frozen, or that keeps its weights
+/// elsewhere, would train silently on nothing. Leaves the parameters as they were.
 Status CheckNetwork(NetworkEvaluator& evaluator);
 
-/// That normalising with batch statistics changes the answer: it cannot where
-/// the network has no BatchNorm layers, or was traced in evaluation mode.
-/// Leaves the network in batch mode.
+/// That normalising with batch statistics changes the answer: it cannot where the network has no
+/// BatchNorm layers, or was traced in evaluation mode. Leaves the network in batch mode.
 Status CheckBatchNorm(NetworkEvaluator& evaluator);
 
 }  // namespace ndcao

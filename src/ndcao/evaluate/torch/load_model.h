@@ -22,8 +22,7 @@ struct ModelRequest {
 DataShape ShapeOf(const Dataset& data);
 bool IsModelFile(const std::string& model);
 
-/// Initial parameters: of the zoo, keyed by `seed`; of a file, as they were
-/// saved.
+/// Initial parameters: of the zoo, keyed by `seed`; of a file, as they were saved.
 Result<std::unique_ptr<ScriptModel>> LoadModel(const ModelRequest& request, std::uint64_t seed);
 
 }  // namespace ndcao

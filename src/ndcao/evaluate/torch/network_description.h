@@ -42,8 +42,7 @@ struct NetworkDescription {
                 double value);
   /// Weight [out, in], N(0, 1/in), and bias [out], 0, of a linear layer.
   void Linear(const std::string& layer, std::int64_t in, std::int64_t out);
-  /// Weight [out, in, kernel, kernel], N(0, 1/fan-in), and bias [out], 0, of a
-  /// convolution.
+  /// Weight [out, in, kernel, kernel], N(0, 1/fan-in), and bias [out], 0, of a convolution.
   void Convolution(const std::string& layer, std::int64_t in, std::int64_t out,
                    std::int64_t kernel);
 };

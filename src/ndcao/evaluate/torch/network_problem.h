@@ -1,5 +1,4 @@
-// A network, a data set and an objective, as a Problem. (No Torch in this
-// header.)
+// A network, a data set and an objective, as a Problem. (No Torch in this header.)
 #pragma once
 
 #include <memory>
@@ -15,16 +14,14 @@ namespace ndcao {
 struct NetworkOptions {
   std::string model;  ///< A name of the zoo, or a TorchScript file (ends in .pt).
   std::string objective = "cross-entropy";
-  /// Statistics that BatchNorm layers use, in training, tests and export:
-  /// "eval", those that a file came with, or "batch", those of the examples in
-  /// a forward pass.
+  /// Statistics that BatchNorm layers use, in training, tests and export: "eval", those that a file
+  /// came with, or "batch", those of the examples in a forward pass.
   std::string batch_norm = "eval";
 };
 
-/// Builds the network once to check that it takes the data's examples, answers
-/// with one row of `classes` outputs for each, and depends on its parameters;
-/// the error says both shapes. A model file is read again for every evaluator,
-/// so it must stay as it is.
+/// Builds the network once to check that it takes the data's examples, answers with one row of
+/// `classes` outputs for each, and depends on its parameters; the error says both shapes. A model
+/// file is read again for every evaluator, so it must stay as it is.
 Result<std::unique_ptr<Problem>> MakeNetworkProblem(const NetworkOptions& options,
                                                     std::shared_ptr<const Dataset> data);
 
@@ -33,8 +30,7 @@ Result<std::unique_ptr<Problem>> MakeNetworkProblem(const NetworkOptions& option
 /// `problem` is one that MakeNetworkProblem made.
 Status ExportNetwork(const Problem& problem, std::span<const float> parameters,
                      const std::string& path);
-/// The same, for a network of the zoo and data of shape [1, 28, 28] in 10
-/// classes, or a file.
+/// The same, for a network of the zoo and data of shape [1, 28, 28] in 10 classes, or a file.
 Status ExportNetwork(const std::string& model, std::span<const float> parameters,
                      const std::string& path);
 

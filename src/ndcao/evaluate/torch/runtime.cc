@@ -16,9 +16,8 @@ namespace {
 
 constexpr double kSlowGflops = 20;
 
-// Without OpenBLAS, LibTorch falls back to a reference BLAS that is some 40
-// times slower.
-// In seconds of this thread's own time, so that other programs on the machine do not count.
+// Without OpenBLAS, LibTorch falls back to a reference BLAS that is some 40 times slower. In
+// seconds of this thread's own time, so that other programs on the machine do not count.
 double ThreadSeconds() {
   timespec now{};
   clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
@@ -63,9 +62,8 @@ std::string Prefix(const std::string& what) { return what.empty() ? what : what 
 
 void InitTorch() {
   at::set_num_threads(1);
-  // Buffers of a forward pass are freed and asked for again thousands of times
-  // a second: keep them instead of returning them to the kernel, whose page
-  // faults would dominate.
+  // Buffers of a forward pass are freed and asked for again thousands of times a second: keep them
+  // instead of returning them to the kernel, whose page faults would dominate.
   mallopt(M_MMAP_THRESHOLD, 1 << 30);
   mallopt(M_TRIM_THRESHOLD, 1 << 30);
   const double gflops = MeasureGflops();

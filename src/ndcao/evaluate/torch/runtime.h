@@ -8,13 +8,11 @@
 
 namespace ndcao {
 
-/// Call once, before the first tensor: one intra-op thread, an allocator that
-/// keeps large buffers, and a warning when the linear algebra is a slow
-/// reference implementation.
+/// Call once, before the first tensor: one intra-op thread, an allocator that keeps large buffers,
+/// and a warning when the linear algebra is a slow reference implementation.
 void InitTorch();
 
-/// Runs `work` and turns LibTorch's exceptions into an error: "what: the line
-/// that says it".
+/// Runs `work` and turns LibTorch's exceptions into an error: "what: the line that says it".
 Status CatchTorch(const std::string& what, const std::function<void()>& work);
 
 }  // namespace ndcao

@@ -34,9 +34,8 @@ Status CheckKind(const NamedTensor& parameter) {
       "model: parameter '{}' is sparse; only dense parameters can be trained", parameter.name));
 }
 
-// Gives a tensor memory of its own if it is a view that does not fill its
-// storage in order, so that every storage is either one parameter's or that of
-// tied ones.
+// Gives a tensor memory of its own if it is a view that does not fill its storage in order, so that
+// every storage is either one parameter's or that of tied ones.
 Status Separate(NamedTensor& parameter, const std::vector<NamedTensor>& all) {
   const at::Tensor& tensor = parameter.tensor;
   bool tied = false;
@@ -66,9 +65,8 @@ Status Separate(NamedTensor& parameter, const std::vector<NamedTensor>& all) {
   return Ok();
 }
 
-// Makes `destination` the tensor's storage, after copying its values there. All
-// tensors of that storage follow, among them copies that a module keeps in
-// lists (LSTM).
+// Makes `destination` the tensor's storage, after copying its values there. All tensors of that
+// storage follow, among them copies that a module keeps in lists (LSTM).
 void Rebind(const at::Tensor& tensor, float* destination) {
   auto* storage = tensor.storage().unsafeGetStorageImpl();
   std::memcpy(destination, storage->data(), storage->nbytes());
@@ -83,8 +81,7 @@ Result<BatchNorm> ParseBatchNorm(const std::string& name) {
   return Invalid(fmt::format("--batch-norm {}: unknown; allowed: eval, batch", name));
 }
 
-// Non-contiguous parameters that are tied are counted in the shape of a
-// contiguous one among them.
+// Non-contiguous parameters that are tied are counted in the shape of a contiguous one among them.
 Status ScriptModel::BindParameters() {
   std::vector<NamedTensor> all;
   for (const auto& parameter : module_.named_parameters()) {

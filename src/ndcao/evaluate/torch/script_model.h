@@ -1,8 +1,7 @@
 // A TorchScript module whose parameters live in one flat vector.
 //
-// The module's parameter tensors are bound to a buffer: writing the buffer
-// changes what the module computes. Built-in networks (zoo.h) and users' files
-// go the same way.
+// The module's parameter tensors are bound to a buffer: writing the buffer changes what the module
+// computes. Built-in networks (zoo.h) and users' files go the same way.
 #pragma once
 
 #include <torch/script.h>
@@ -27,11 +26,10 @@ Result<BatchNorm> ParseBatchNorm(const std::string& name);
 
 class ScriptModel {
  public:
-  /// Binds `module`, of which this becomes the only user. Parameters that are
-  /// one tensor (tied weights) are counted once, under the first of their
-  /// names; those that share memory only in part are refused. All float32
-  /// parameters are trained, whatever their requires_grad says. The module is
-  /// in evaluation mode, but for BatchNorm layers when `batch_norm` says so.
+  /// Binds `module`, of which this becomes the only user. Parameters that are one tensor (tied
+  /// weights) are counted once, under the first of their names; those that share memory only in
+  /// part are refused. All float32 parameters are trained, whatever their requires_grad says. The
+  /// module is in evaluation mode, but for BatchNorm layers when `batch_norm` says so.
   static Result<std::unique_ptr<ScriptModel>> Bind(torch::jit::Module module,
                                                    BatchNorm batch_norm = BatchNorm::kEval);
 
@@ -39,8 +37,7 @@ class ScriptModel {
   /// d floats: the module's parameters themselves.
   std::span<float> parameters() { return buffer_; }
 
-  /// The module's output for `input`, of a tuple its first element. Throws what
-  /// LibTorch throws.
+  /// The module's output for `input`, of a tuple its first element. Throws what LibTorch throws.
   at::Tensor Forward(const at::Tensor& input);
 
   const torch::jit::Module& module() const { return module_; }

@@ -18,9 +18,8 @@ struct DataShape {
   std::int64_t classes = 10;
 };
 
-/// A network by name (interface: --model) for such data. An unknown name is an
-/// error that lists what exists; a network that cannot take such data is an
-/// error that says both shapes.
+/// A network by name (interface: --model) for such data. An unknown name is an error that lists
+/// what exists; a network that cannot take such data is an error that says both shapes.
 Result<NetworkDescription> DescribeZooModel(const std::string& name, const DataShape& data);
 
 /// The forms of names that exist, for help texts: "mlp:784-256-10", "lenet5", …

@@ -1,5 +1,4 @@
-// The descriptions behind DescribeZooModel, one file for each family. Internal
-// to evaluate/torch.
+// The descriptions behind DescribeZooModel, one file for each family. Internal to evaluate/torch.
 #pragma once
 
 #include <cstdint>

@@ -1,7 +1,6 @@
-// bnn:A-B-…-Z and int8-mlp:A-B-…-Z: networks whose loss is a staircase. The
-// parameters are float32 values that the optimizer moves; the forward pass sees
-// nothing of them but their sign, or the integer next to them. Every sum in
-// them is a sum of integers, exact in float32.
+// bnn:A-B-…-Z and int8-mlp:A-B-…-Z: networks whose loss is a staircase. The parameters are float32
+// values that the optimizer moves; the forward pass sees nothing of them but their sign, or the
+// integer next to them.
 #include <fmt/format.h>
 
 #include <cmath>

@@ -45,8 +45,7 @@ Result<NetworkDescription> Lstm(const Request& request) {
                     request.name, sizes.in, fmt::join(request.data.example, ", "),
                     image.width * image.channels));
   }
-  // The gates' weights, in the order input, forget, cell, output. The forget
-  // gate starts open.
+  // The gates' weights, in the order input, forget, cell, output. The forget gate starts open.
   const std::int64_t gates = 4 * sizes.hidden;
   NetworkDescription network;
   network.Normal("input", "weight", {gates, sizes.in}, 1 / std::sqrt(double(sizes.in)));

@@ -1,7 +1,6 @@
-// resnet8 and resnet20: the residual networks of He et al. (2015) for small
-// images, without batch normalisation: a block adds a fixed fraction of its
-// branch, 1/√blocks, to what passes by it, so that activations keep their size
-// at any depth.
+// resnet8 and resnet20: the residual networks of He et al. (2015) for small images, without batch
+// normalisation: a block adds a fixed fraction of its branch, 1/√blocks, to what passes by it, so
+// that activations keep their size at any depth.
 #include <fmt/format.h>
 
 #include <cmath>
@@ -11,9 +10,8 @@
 namespace ndcao::zoo {
 namespace {
 
-// 16, 32 and 64 channels, with `depth` blocks each; the first block of a later
-// stage halves the image, and its shortcut takes every other pixel and adds
-// empty channels (option A of the paper).
+// 16, 32 and 64 channels, with `depth` blocks each; the first block of a later stage halves the
+// image, and its shortcut takes every other pixel and adds empty channels (option A of the paper).
 Result<NetworkDescription> ResNet(const Request& request, int depth) {
   NDCAO_ASSIGN(const Image image, ImageOf(request));
   const double scale = 1 / std::sqrt(3.0 * depth);

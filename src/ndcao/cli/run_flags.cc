@@ -12,26 +12,8 @@ std::string Joined(const std::vector<std::string>& names) {
   return text;
 }
 
-}  // namespace
-
-void AddRunOptions(CLI::App& verb, RunOptions& options) {
-  verb.add_option("--model", options.model,
-                  "One of " + Joined(ZooNames()) + ", or a TorchScript FILE.pt");
-  verb.add_option("--data", options.data,
-                  "fashion-mnist, mnist, digits, cifar10, idx:DIR or csv:FILE");
-  verb.add_option("--data-dir", options.data_dir, "Where the data set's files lie");
-  verb.add_option("--train-limit", options.train_limit,
-                  "Use only the first N training examples (0: all)");
-  verb.add_option("--hold-out", options.hold_out,
-                  "Take the last N training examples as the test set (0: the real test set)");
-  verb.add_option("--objective", options.objective,
-                  "cross-entropy, mse, accuracy, zero-one, macro-f1; or instead of a network: "
-                  "exec:PROGRAM (any program; see the README), function:NAME:N (a test function, "
-                  "such as function:sphere:50)");
-  verb.add_option("--blocks", options.blocks,
-                  "How the parameters are split: single, tensor, layer, unit, size:N, random:N, "
-                  "pattern:FILE (lines of regex = block), file:FILE (as inspect prints)");
-  verb.add_option("--block-config", options.block_config)->group("");  // from --config
+/// How it is minimised: the part of the flags that is about learning.
+void AddLearningOptions(CLI::App& verb, RunOptions& options) {
   verb.add_option("--mode", options.mode, "sync: blocks move together; async: by their own clocks")
       ->check(CLI::IsMember({"sync", "async"}));
   verb.add_option("--optimizer", options.optimizer,
@@ -81,6 +63,29 @@ void AddRunOptions(CLI::App& verb, RunOptions& options) {
                   "A TOML file with these keys, without dashes; flags win over it. "
                   "[[block]] tables set options of the blocks whose names match a pattern");
   verb.add_option("--init", options.init, "Initial parameters: a file of float32 values");
+}
+
+}  // namespace
+
+void AddRunOptions(CLI::App& verb, RunOptions& options) {
+  verb.add_option("--model", options.model,
+                  "One of " + Joined(ZooNames()) + ", or a TorchScript FILE.pt");
+  verb.add_option("--data", options.data,
+                  "fashion-mnist, mnist, digits, cifar10, idx:DIR or csv:FILE");
+  verb.add_option("--data-dir", options.data_dir, "Where the data set's files lie");
+  verb.add_option("--train-limit", options.train_limit,
+                  "Use only the first N training examples (0: all)");
+  verb.add_option("--hold-out", options.hold_out,
+                  "Take the last N training examples as the test set (0: the real test set)");
+  verb.add_option("--objective", options.objective,
+                  "cross-entropy, mse, accuracy, zero-one, macro-f1; or instead of a network: "
+                  "exec:PROGRAM (any program; see the README), function:NAME:N (a test function, "
+                  "such as function:sphere:50)");
+  verb.add_option("--blocks", options.blocks,
+                  "How the parameters are split: single, tensor, layer, unit, size:N, random:N, "
+                  "pattern:FILE (lines of regex = block), file:FILE (as inspect prints)");
+  verb.add_option("--block-config", options.block_config)->group("");  // from --config
+  AddLearningOptions(verb, options);
 }
 
 }  // namespace ndcao

@@ -65,8 +65,7 @@ Status Session::CreateWorkers() {
                    journal_.Read(replica_.next_offset(), 1, std::chrono::milliseconds(100)));
       if (entries.empty()) continue;
       worker.id = replica_.joins();
-      NDCAO_TRY(replica_.Apply(entries.front(), team_));
-      if (options_.on_entry) options_.on_entry(replica_, entries.front(), Outcome::kFolded);
+      NDCAO_TRY(FoldEntry(entries.front()));
     }
   }
   if (options_.marks) {

@@ -10,6 +10,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -77,7 +78,7 @@ class Session {
     std::chrono::steady_clock::time_point since;
   };
   struct Worker {
-    WorkerId id = 0;
+    WorkerId id = std::numeric_limits<WorkerId>::max();  // nobody, until it has joined
     std::uint64_t counter = 0;
     std::unique_ptr<GroupEvaluation> evaluation;
     std::chrono::duration<double> last_group{0};

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <utility>
 
 namespace ndcao {
@@ -11,11 +12,19 @@ constexpr double kFastRate = 0.05;    // of F, once 20 groups are in
 constexpr double kQuietGroups = 30;   // F is followed, but not judged, before
 constexpr double kRise = 0.5;         // of the excess: healthy runs stay below 0.2
 constexpr double kNoise = 2;          // mean deviations; F's own noise is below 0.3 of one
+constexpr double kLeapNoise = 6;      // mean deviations, which a median of three does not reach
 constexpr std::size_t kMoves = 1024;  // the most that can be taken back
 
 }  // namespace
 
-bool LossGuard::Add(double loss, double deviation, double excess) {
+// The median of the last three.
+double LossGuard::RecentCentre() const {
+  const auto [a, b, c] = centres_;
+  return std::max(std::min(a, b), std::min(std::max(a, b), c));
+}
+
+LossGuard::Verdict LossGuard::Add(double centre, double loss, double deviation, double excess) {
+  centres_[measured_++ % centres_.size()] = centre;
   groups_ += 1;
   const double rate = std::max(kFastRate, 1 / groups_);
   fast_ += rate * (loss - fast_);
@@ -23,12 +32,20 @@ bool LossGuard::Add(double loss, double deviation, double excess) {
   if (groups_ <= kQuietGroups || fast_ < least_) {
     least_ = fast_;
     moves_.clear();
-    return false;
+    return Verdict::kFalling;
   }
   // The given deviation remembers the steep start of a run for long; one's own grows with a loss
   // that explodes. Noise is what both show.
   const double noise = std::min(deviation, deviation_);
-  return fast_ - least_ > std::max(kRise * excess, kNoise * noise);
+  const bool rises = fast_ - least_ > std::max(kRise * excess, kNoise * noise);
+  const bool explodes = RecentCentre() - least_ > std::max(kRise * excess, kLeapNoise * noise);
+  return rises || explodes ? Verdict::kDiverging : Verdict::kHolding;
+}
+
+LossGuard::Verdict LossGuard::AddNonFinite() {
+  centres_[measured_++ % centres_.size()] = std::numeric_limits<double>::infinity();
+  const bool lost = !moves_.empty() && std::isinf(RecentCentre());
+  return lost ? Verdict::kDiverging : Verdict::kHolding;
 }
 
 void LossGuard::Remember(Move move) {
@@ -40,11 +57,14 @@ std::deque<Move> LossGuard::TakeMoves() { return std::exchange(moves_, {}); }
 
 void LossGuard::Restart(std::uint64_t version) {
   fast_ = least_;
+  centres_.fill(least_);
   step_factor_ *= 0.5;
   restored_version_ = version;
 }
 
 void LossGuard::Save(ByteWriter& out) const {
+  out.PutAll(std::span<const double>(centres_));
+  out.Put(measured_);
   for (const double x : {groups_, fast_, deviation_, least_, step_factor_}) out.Put(x);
   out.Put(restored_version_);
   out.Put(static_cast<std::uint64_t>(moves_.size()));
@@ -55,6 +75,8 @@ void LossGuard::Save(ByteWriter& out) const {
 }
 
 void LossGuard::Load(ByteReader& in) {
+  in.GetAll(std::span<double>(centres_));
+  measured_ = in.Get<std::uint64_t>();
   for (double* x : {&groups_, &fast_, &deviation_, &least_, &step_factor_}) *x = in.Get<double>();
   restored_version_ = in.Get<std::uint64_t>();
   const auto count = in.Get<std::uint64_t>();

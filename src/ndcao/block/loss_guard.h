@@ -2,9 +2,11 @@
 //
 // It follows a fast mean F of the loss at the centre and the least value it has had. When F rises
 // above that by half of the loss (measured from its floor), and by more than the noise in F
-// explains, the optimizer takes back the moves it made since, and halves its step for good.
+// explains, the optimizer takes back the moves it made since, and halves its step for good. A loss
+// that explodes is recognised sooner, by the median of the last three centres.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <deque>
 #include <vector>
@@ -22,9 +24,17 @@ struct Move {
 
 class LossGuard {
  public:
-  /// One more group: its loss at the centre (winsorised), the mean deviation of such losses, and
-  /// how far the least F lies above the floor. True: take the moves back.
-  bool Add(double loss, double deviation, double excess);
+  enum class Verdict {
+    kFalling,   ///< The least F so far.
+    kHolding,   ///< Neither.
+    kDiverging  ///< Take the moves back.
+  };
+
+  /// One more group: its loss at the centre, as measured and winsorised, the mean deviation of
+  /// such losses, and how far the least F lies above the floor.
+  Verdict Add(double centre, double loss, double deviation, double excess);
+  /// A group that taught nothing, since its centre is not finite.
+  Verdict AddNonFinite();
 
   /// A move made at the present version.
   void Remember(Move move);
@@ -44,6 +54,10 @@ class LossGuard {
   void Load(ByteReader& in);
 
  private:
+  double RecentCentre() const;
+
+  std::array<double, 3> centres_{};  // the last ones, as measured
+  std::uint64_t measured_ = 0;       // how many there have been
   double groups_ = 0;
   double fast_ = 0;
   double deviation_ = 0;  // mean |loss − F|, as fast as F

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
 #include <utility>
 
 #include "ndcao/block/perturbing.h"
@@ -24,7 +25,8 @@ NoiseBudgetOptimizer::NoiseBudgetOptimizer(const BlockOptions& options, CohortCo
     : options_(options),
       context_(std::move(context)),
       stream_(context_.seed),
-      statistics_(MakeStepContext(options_, context_)) {}
+      statistics_(MakeStepContext(options_, context_)),
+      best_statistics_(statistics_) {}
 
 std::shared_ptr<const Proposal> NoiseBudgetOptimizer::Propose(TrialId trial) const {
   return std::make_shared<StreamProposal>(&context_.slice, stream_, trial,
@@ -34,12 +36,18 @@ std::shared_ptr<const Proposal> NoiseBudgetOptimizer::Propose(TrialId trial) con
 void NoiseBudgetOptimizer::Observe(const GroupObservation& group, std::span<const float>,
                                    std::span<float> target, Executor& executor) {
   if (guard_.Outdated(group.base_version)) return;
-  if (!statistics_.Add(group.centre, group.losses)) return;
-  if (guard_.Add(statistics_.group_loss(), statistics_.loss_deviation(),
-                 statistics_.ExcessOf(guard_.least_loss()))) {
+  const bool taught = statistics_.Add(group.centre, group.losses);
+  if (!taught && std::isfinite(group.centre)) return;
+  const LossGuard::Verdict verdict =
+      taught ? guard_.Add(group.centre, statistics_.group_loss(), statistics_.loss_deviation(),
+                          statistics_.ExcessOf(guard_.least_loss()))
+             : guard_.AddNonFinite();
+  if (verdict == LossGuard::Verdict::kDiverging) {
     RollBack(group.version, target, executor);
     return;
   }
+  if (!taught) return;
+  if (verdict == LossGuard::Verdict::kFalling) best_statistics_ = statistics_;
   eta_ = guard_.step_factor() * statistics_.Step(group.time, group.horizon);
   if (eta_ == 0) return;
   Move move{group.trial, statistics_.Coefficients(eta_, group.losses)};
@@ -60,6 +68,7 @@ void NoiseBudgetOptimizer::RollBack(std::uint64_t version, std::span<float> targ
       fmt::format("the loss rose from {:.6g} to {:.6g}: took back {} moves and halved the step",
                   guard_.least_loss(), guard_.fast_loss(), moves.size()));
   guard_.Restart(version);
+  statistics_ = best_statistics_;  // what was seen since says nothing about the place returned to
   statistics_.ResetLoss(guard_.least_loss());
 }
 
@@ -69,12 +78,14 @@ std::vector<std::string> NoiseBudgetOptimizer::TakeDecisions() {
 
 void NoiseBudgetOptimizer::Save(ByteWriter& out) const {
   statistics_.Save(out);
+  best_statistics_.Save(out);
   guard_.Save(out);
   out.Put(eta_);
 }
 
 void NoiseBudgetOptimizer::Load(ByteReader& in) {
   statistics_.Load(in);
+  best_statistics_.Load(in);
   guard_.Load(in);
   eta_ = in.Get<double>();
 }

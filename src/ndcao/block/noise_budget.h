@@ -35,6 +35,7 @@ class NoiseBudgetOptimizer : public BlockOptimizer {
   CohortContext context_;
   PerturbationStream stream_;
   NoiseStatistics statistics_;
+  NoiseStatistics best_statistics_;  // at the guard's least loss
   LossGuard guard_;
   double eta_ = 0;
   std::vector<std::string> decisions_;

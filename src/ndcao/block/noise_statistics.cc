@@ -15,6 +15,8 @@ constexpr double kWinsor = 4;             // times the running mean
 constexpr double kWinsorAfter = 8;        // groups: before that there is no mean to compare with
 constexpr double kQuietGroups = 30;       // no move before the statistics mean something
 constexpr double kWarmUp = 0.02;          // of the horizon
+constexpr double kFirstShare = 0.15;      // of the curvature along the gradient, until known better
+constexpr double kRampGroups = 60;        // over which that assumption is given up
 constexpr int kLeastLosses = 4;
 
 struct Moments {
@@ -100,17 +102,30 @@ double NoiseStatistics::ExcessOf(double loss) const {
   return loss > 0 ? loss : loss_greatest_ - loss_least_;
 }
 
+// Of a group's estimate 2 (mean L_k − L0)/σ² the deviation is 2 √gB2 / (σ √M); the mean of the
+// curvature counts as many groups as its memory holds.
+double NoiseStatistics::CurvatureError() const {
+  const double groups = std::min(groups_, (1 + kCurvatureMemory) / (1 - kCurvatureMemory));
+  return 2 * std::sqrt(gradient()) /
+         (context_.sigma * std::sqrt(context_.evaluations) * std::sqrt(groups));
+}
+
 double NoiseStatistics::Step(double time, double horizon) const {
   const double quiet = std::min(kQuietGroups, std::ceil(horizon / 10));
   if (groups_ < quiet || time >= horizon) return 0;
-  const double curvature = std::max(curvature_, kCurvatureFloor * curvature_maximum_);
+  const double curvature =
+      std::max(curvature_, kCurvatureFloor * curvature_maximum_) + CurvatureError();
   const double excess = ExcessOf(loss());
   if (curvature <= 0 || gradient() <= 0 || excess <= 0) return 0;
   const double evaluations = context_.evaluations;
   const double budget = std::sqrt(2 * context_.options.eps * excess / (horizon * evaluations)) /
                         std::sqrt(curvature) / std::sqrt(gradient());
-  const double stable =
-      1 / (curvature * (1 + (context_.slots * evaluations - 1) / context_.parameters));
+  // Nothing tells how much of the curvature lies along the gradient. Assume much at first, then
+  // ever less, so that the guard meets a step that is a little too large before a far larger one.
+  const double ramp = std::min(kRampGroups, std::ceil(horizon / 5));
+  const double rest = std::max(0.0, 1 - (groups_ - quiet) / ramp);
+  const double share = std::max(1 / context_.parameters, kFirstShare * rest * rest * rest * rest);
+  const double stable = 1 / (curvature * (1 + (context_.slots * evaluations - 1) * share));
   const double schedule =
       std::min(1.0, (time + 1) / (kWarmUp * horizon)) * std::sqrt(1 - time / horizon);
   return schedule * std::min(budget, stable);

@@ -87,6 +87,8 @@ class NoiseStatistics {
   void Load(ByteReader& in);
 
  private:
+  double CurvatureError() const;
+
   StepContext context_;
   double groups_ = 0;
   RunningMean gradient_;

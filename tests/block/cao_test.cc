@@ -189,6 +189,50 @@ TEST(CaoTest, TheCurrentPointMayBeTheCentre) {
 }
 
 // In a run whose groups are another optimizer's, `cao` stands at its candidate in every evaluation.
+TEST(CaoTest, BlockByBlockEachLearnsFromItsOwnMove) {
+  // Two blocks, f = f_0(x_0) + f_1(x_1): what a block is told changes only with its own part.
+  const auto part = [](float x, double at) { return (x - at) * (x - at); };
+  BlockOptions options = DefaultsFor("cao").value().options;
+  options.sigma = 0.2;
+  options.cao.coordinate = true;
+  const GroupShape shape{2, true, false, 1};
+  constexpr double kHorizon = 300;
+  std::vector<std::unique_ptr<BlockOptimizer>> blocks;
+  const std::vector<float> start = {0, 0};
+  for (std::uint64_t i = 0; i < 2; ++i) {
+    blocks.push_back(MakeOptimizer(options, {Slice({{i, i, 1}}), 3, i, 2, shape, i}, start));
+  }
+  std::vector<float> theta = start;
+  SerialExecutor executor;
+  double own = NAN;
+  for (std::uint64_t g = 0; g < kHorizon; ++g) {
+    std::vector<std::shared_ptr<const Proposal>> proposals;
+    std::vector<float> centre = theta;
+    for (const auto& block : blocks) {
+      proposals.push_back(block->Propose({g}));
+      proposals.back()->Place(centre);
+    }
+    std::vector<float> losses;
+    for (std::uint32_t k = 0; k < 2; ++k) {
+      std::vector<float> point = centre;
+      for (const auto& proposal : proposals) proposal->Perturb(k, centre, point);
+      EXPECT_EQ(point[1 - k], centre[1 - k]);
+      losses.push_back(static_cast<float>(part(point[0], 1) + 100 * part(point[1], -1)));
+    }
+    const auto loss = static_cast<float>(part(centre[0], 1) + 100 * part(centre[1], -1));
+    for (const auto& block : blocks) {
+      block->Observe({{g}, g, g + 1, static_cast<double>(g), kHorizon, loss, losses}, theta, theta,
+                     executor);
+    }
+    // Block 0's account differs from f_0 by a constant: what block 1 does never enters it.
+    const double account = blocks[0]->Statistics().front().value - part(centre[0], 1);
+    if (g > 0) EXPECT_NEAR(account, own, 1e-3);
+    own = account;
+  }
+  EXPECT_NEAR(theta[0], 1, 0.05);
+  EXPECT_NEAR(theta[1], -1, 0.05);
+}
+
 TEST(CaoTest, KeepsStillThroughAGroupOfAnotherShape) {
   const Quadratic quadratic(Quadratic::LogSpaced(20, 3));
   for (const bool centre : {true, false}) {

@@ -64,6 +64,7 @@ struct CohortContext {
   std::uint64_t cohort_key = 0;  ///< Keys draws that blocks must not share; independent of others.
   std::uint64_t parameters = 0;  ///< d, of the whole network.
   GroupShape shape;
+  std::uint64_t first_block = 0;  ///< Number of the cohort's first block.
 };
 
 class BlockOptimizer {

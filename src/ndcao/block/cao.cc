@@ -20,25 +20,32 @@ constexpr double kMonomialRidge = 10;
 constexpr std::uint32_t kFeatureStream = 0;
 constexpr std::uint32_t kCandidateStream = 1;
 
-/// The slice stands at one point in all evaluations of the group.
+/// The slice stands at one point in all evaluations of the group; at its previous one in its own
+/// evaluation, if it has such.
 class PointProposal : public Proposal {
  public:
   PointProposal(const Slice* slice, CaoPoint point) : slice_(slice), point_(std::move(point)) {}
+  PointProposal(const Slice* slice, CaoPoint point, CaoPoint previous, std::uint64_t own)
+      : slice_(slice), point_(std::move(point)), previous_(std::move(previous)), own_(own) {}
 
   bool places() const override { return true; }
-  void Place(std::span<float> out) const override {
-    const float* value = point_->data();
+  void Place(std::span<float> out) const override { Write(*point_, out); }
+  void Perturb(std::uint32_t k, std::span<const float>, std::span<float> out) const override {
+    Write(previous_ && k == own_ ? *previous_ : *point_, out);
+  }
+
+ private:
+  void Write(const std::vector<float>& point, std::span<float> out) const {
+    const float* value = point.data();
     for (const Run& run : slice_->runs()) {
       for (std::uint64_t i = 0; i < run.length; ++i) out[run.local + i] = *value++;
     }
   }
-  void Perturb(std::uint32_t, std::span<const float>, std::span<float> out) const override {
-    Place(out);
-  }
 
- private:
   const Slice* slice_;
   CaoPoint point_;
+  CaoPoint previous_;
+  std::uint64_t own_ = 0;
 };
 
 std::vector<float> Gather(const Slice& slice, std::span<const float> storage) {
@@ -73,14 +80,22 @@ CaoOptimizer::CaoOptimizer(const BlockOptions& options, CohortContext context,
       rest_(*start_) {}
 
 std::shared_ptr<const Proposal> CaoOptimizer::Propose(TrialId trial) const {
-  return std::make_shared<PointProposal>(&context_.slice, Choose(history_.Now(), trial).point);
+  const auto known = history_.Now();
+  CaoPoint point = Choose(known, trial).point;
+  if (!options_.cao.coordinate) {
+    return std::make_shared<PointProposal>(&context_.slice, std::move(point));
+  }
+  return std::make_shared<PointProposal>(&context_.slice, std::move(point),
+                                         known.empty() ? start_ : known.back().point,
+                                         context_.first_block);
 }
 
 void CaoOptimizer::Observe(const GroupObservation& group, std::span<const float>,
                            std::span<float> target, Executor&) {
   const auto known = history_.At(group.base_version);
-  const float performance = Performance(group);
-  if (!std::isfinite(performance) || !known) return;
+  if (!known) return;
+  const float performance = Performance(*known, group);
+  if (!std::isfinite(performance)) return;
   Choice choice = Choose(*known, group.trial);
   CaoEntry entry;
   entry.version = group.version;
@@ -92,7 +107,12 @@ void CaoOptimizer::Observe(const GroupObservation& group, std::span<const float>
   MoveToCentre(target);
 }
 
-float CaoOptimizer::Performance(const GroupObservation& group) const {
+float CaoOptimizer::Performance(std::span<const CaoEntry> known,
+                                const GroupObservation& group) const {
+  if (options_.cao.coordinate) {
+    if (known.empty()) return group.centre;
+    return known.back().loss + (group.centre - group.losses[context_.first_block]);
+  }
   if (context_.shape.centre) return group.centre;
   double sum = 0;
   for (const float loss : group.losses) sum += loss;

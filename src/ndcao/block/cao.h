@@ -13,6 +13,9 @@
 // measured where the blocks' proposals place them. For small blocks and expensive objectives
 // without noise: a window of T points spans T directions.
 //
+// Block by block (CaoOptions::coordinate), a group has one evaluation more for each block, with that
+// block at its previous point: J_i changes by what the block's own move changed, all else equal.
+//
 // The optimizer looks after one block; its slice rests at the centre, and stands at the candidate
 // during a group.
 #pragma once
@@ -62,7 +65,7 @@ class CaoOptimizer : public BlockOptimizer {
                                  std::size_t size) const;
   void DrawCandidate(TrialId trial, std::uint32_t candidate, std::span<double> u) const;
 
-  float Performance(const GroupObservation& group) const;
+  float Performance(std::span<const CaoEntry> known, const GroupObservation& group) const;
   void MoveToCentre(std::span<float> target);
 
   BlockOptions options_;

@@ -43,6 +43,9 @@ struct CaoOptions {
   double step = 0.1;          ///< α(0), relative to the parameters' root mean square.
   double step_floor = 0.1;    ///< Linear schedule: α at the end, relative to α(0).
   bool keep_largest = false;  ///< Keep the monomials of largest |w| from fit to fit.
+  /// The block-coordinate variant (Kapoutsis et al., 2019): evaluation i of a group has block i at
+  /// its previous point, and block i learns from the difference that its own move made.
+  bool coordinate = false;
 
   friend bool operator==(const CaoOptions&, const CaoOptions&) = default;
 };

@@ -21,6 +21,9 @@ void AddLearningOptions(CLI::App& verb, RunOptions& options) {
       ->check(CLI::IsMember(OptimizerNames()));
   verb.add_option("--cao-estimator", options.cao_estimator, "The estimator of --optimizer cao")
       ->check(CLI::IsMember({"linear", "monomial"}));
+  verb.add_flag("--cao-coordinate", options.cao_coordinate,
+                "cao, block by block: one evaluation more for each block, with that block where it "
+                "was before, so that each learns from the change that it made");
   verb.add_option("--sigma", options.sigma, "Size of a perturbation (0: the optimizer's own)")
       ->check(CLI::NonNegativeNumber);
   verb.add_option("--rate", options.rate, "Learning rate of a peer (0: its own default)")

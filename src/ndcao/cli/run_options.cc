@@ -70,6 +70,7 @@ Status ResolveOptimizer(const RunOptions& options, RunSpec& spec, OptimizerDefau
   if (options.cao_estimator == "monomial") {
     spec.options.cao.estimator = CaoEstimator::kMonomial;
   }
+  spec.options.cao.coordinate = options.cao_coordinate;
   if (options.evaluations > 0) spec.shape.evaluations = options.evaluations;
   if (options.slots > 0) spec.shape.slots = options.slots;
   NDCAO_TRY(ResolveBlocks(options.blocks, options.block_config, spec));
@@ -107,6 +108,19 @@ Result<std::uint64_t> BudgetForTime(const RunSpec& spec, const Problem& problem,
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
   const double groups = std::max(1.0, seconds / std::max(1e-9, took.count()));
   return static_cast<std::uint64_t>(groups * static_cast<double>(spec.group_cost()));
+}
+
+/// With --cao-coordinate every block has an evaluation of its own.
+Status ResolveEvaluations(const RunOptions& options, const Problem& problem, RunSpec& spec) {
+  if (!options.cao_coordinate) return Ok();
+  if (options.optimizer != "cao") {
+    return Invalid(fmt::format("--cao-coordinate goes with --optimizer cao, not with {}",
+                               options.optimizer));
+  }
+  NDCAO_ASSIGN(const Partition partition,
+               MakePartition(spec.blocks, spec.blocks_text, problem.layout(), spec.seed));
+  spec.shape.evaluations = static_cast<std::uint32_t>(partition.blocks().size());
+  return Ok();
 }
 
 Status ResolveBudget(const RunOptions& options, const OptimizerDefaults& defaults,
@@ -270,6 +284,7 @@ Result<RunSetup> SetUpRun(const RunOptions& options) {
   NDCAO_ASSIGN(setup.problem, MakeProblem(spec, sources));
   NDCAO_TRY(CheckInitial(options, setup));
   AdaptToProblem(options, spec);
+  NDCAO_TRY(ResolveEvaluations(options, *setup.problem, spec));
   NDCAO_TRY(ResolveBudget(options, defaults, setup));
   NDCAO_TRY(spec.Validate());
   return setup;

@@ -27,6 +27,7 @@ struct RunOptions {
   std::string mode = "sync";
   std::string optimizer = "noise-budget";
   std::string cao_estimator = "linear";
+  bool cao_coordinate = false;
   double sigma = 0;
   double rate = 0;
   double eps = 0;

@@ -58,6 +58,11 @@ Status Replica::BuildCohorts(std::optional<BlockId> only_block, std::uint64_t pa
   for (BlockId id = 0; id < blocks.size(); ++id) {
     NDCAO_ASSIGN(const BlockOptions options, spec_.OptionsFor(blocks[id].name));
     all_frozen = all_frozen && options.frozen;
+    if (options.optimizer == "cao" && options.cao.coordinate && id >= spec_.shape.evaluations) {
+      return Invalid(fmt::format(
+          "cao, block by block: {} blocks need as many evaluations in a group, there are {}",
+          blocks.size(), spec_.shape.evaluations));
+    }
     if (only_block && *only_block != id) continue;
     block_slices_.push_back(only_block ? blocks[id].slice.Packed() : blocks[id].slice);
     keys.push_back(blocks[id].slice.runs().front().global);
@@ -81,7 +86,9 @@ Status Replica::BuildCohorts(std::optional<BlockId> only_block, std::uint64_t pa
     const std::uint64_t key = merged.runs().front().global;
     cohorts_[c].optimizer =
         MakeOptimizer(cohorts_[c].options,
-                      {std::move(merged), spec_.seed, key, parameters, spec_.shape}, *theta_);
+                      {std::move(merged), spec_.seed, key, parameters, spec_.shape,
+                       cohorts_[c].blocks.front()},
+                      *theta_);
   }
   if (spec_.mode == RunMode::kAsync) {
     clocks_.emplace(spec_.seed, spec_.clock, std::move(keys));

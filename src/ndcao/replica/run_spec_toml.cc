@@ -139,6 +139,7 @@ void VisitOptions(Visitor& v, Options& o) {
     t.Field("step", o.cao.step);
     t.Field("step_floor", o.cao.step_floor);
     t.Field("keep_largest", o.cao.keep_largest);
+    t.Field("coordinate", o.cao.coordinate);
   });
 }
 

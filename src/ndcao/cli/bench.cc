@@ -8,7 +8,7 @@
 #include <thread>
 
 #include "ndcao/base/log.h"
-#include "ndcao/cli/command.h"
+#include "ndcao/cli/bench.h"
 #include "ndcao/cli/run_options.h"
 #include "ndcao/cli/train_run.h"
 #include "ndcao/data/sampler.h"
@@ -115,6 +115,7 @@ void AddBench(CLI::App& app, Action& action) {
   CLI::App* bench =
       app.add_subcommand("bench", "Measurements, each a ratio with both sides in one run.");
   bench->require_subcommand(1);
+  AddBenchJournal(*bench, action);
   CLI::App* verb = bench->add_subcommand(
       "throughput", "Images/s of the whole training over images/s of bare inference, interleaved.");
   auto flags = std::make_shared<Flags>();

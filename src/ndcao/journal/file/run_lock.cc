@@ -5,6 +5,7 @@
 #include <sys/file.h>
 
 #include <cerrno>
+#include <utility>
 
 namespace ndcao {
 namespace {
@@ -22,7 +23,10 @@ Status Flock(const UniqueFd& fd, const std::string& directory, int operation) {
 }  // namespace
 
 Result<RunLock> RunLock::Acquire(const std::string& directory, int operation) {
-  NDCAO_ASSIGN(UniqueFd fd, OpenFile(directory + "/lock", O_RDWR | O_CREAT));
+  // A run on a disk that nobody may write to can be read all the same.
+  Result<UniqueFd> existing = OpenFile(directory + "/lock", O_RDONLY);
+  if (!existing.ok()) existing = OpenFile(directory + "/lock", O_RDWR | O_CREAT);
+  NDCAO_ASSIGN(UniqueFd fd, std::move(existing));
   NDCAO_TRY(Flock(fd, directory, operation));
   return RunLock(directory, std::move(fd));
 }

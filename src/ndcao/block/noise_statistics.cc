@@ -89,7 +89,9 @@ bool NoiseStatistics::Add(float centre, std::span<const float> losses) {
   curvature_magnitude_.Add(std::abs(curvature), kLossMemory);
   const double keep = std::min(kCurvatureMemory, 1 - 1 / groups_);
   curvature_ = keep * curvature_ + (1 - keep) * curvature;
-  curvature_maximum_ = std::max(kMaximumMemory * curvature_maximum_, curvature_);
+  // A landscape that bends down, or whose smoothing does, has a scale of its own all the same.
+  curvature_maximum_ =
+      std::max(kMaximumMemory * curvature_maximum_, std::abs(curvature_) - CurvatureError());
   group_loss_ = loss;
   group_mean_ = m.mean;
   return true;

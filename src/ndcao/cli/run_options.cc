@@ -168,9 +168,17 @@ Status CheckInitial(const RunOptions& options, RunSetup& setup) {
 }
 
 // What the problem knows better than the optimizer's defaults: the step over which a binary or
-// integer network changes at all, and the least value that the negative accuracy can take.
-void AdaptToProblem(const RunOptions& options, RunSpec& spec) {
-  const double sigma = spec.model.empty() ? 0 : DefaultSigma(spec.model);
+// integer network, or a loss that counts, changes at all; the least value that the negative accuracy
+// can take; that a count's curvature over such a step says little of that over a long way, so less
+// noise is affordable; and that the F1 of a few examples is chance (docs/results.md).
+void AdaptToProblem(const RunOptions& options, RunSpec& spec, OptimizerDefaults& defaults) {
+  double sigma = spec.model.empty() ? 0 : DefaultSigma(spec.model);
+  const bool f1 = spec.objective == "macro-f1";
+  const bool counts = spec.objective == "accuracy" || spec.objective == "zero-one";
+  if (counts || f1) sigma = std::max(sigma, 0.01);
+  if (counts && options.eps == 0) spec.options.noise_budget.eps = 0.1;
+  if (f1 && options.eps == 0) spec.options.noise_budget.eps = 1;
+  if (f1) defaults.batch = std::max(defaults.batch, kBatches[0]);
   if (options.sigma == 0 && sigma > 0) spec.options.sigma = sigma;
   if (!options.loss_floor && spec.objective == "accuracy") spec.options.loss_floor = -1;
 }
@@ -283,7 +291,7 @@ Result<RunSetup> SetUpRun(const RunOptions& options) {
   }
   NDCAO_ASSIGN(setup.problem, MakeProblem(spec, sources));
   NDCAO_TRY(CheckInitial(options, setup));
-  AdaptToProblem(options, spec);
+  AdaptToProblem(options, spec, defaults);
   NDCAO_TRY(ResolveEvaluations(options, *setup.problem, spec));
   NDCAO_TRY(ResolveBudget(options, defaults, setup));
   NDCAO_TRY(spec.Validate());

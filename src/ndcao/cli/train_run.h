@@ -20,6 +20,7 @@ struct TrainOptions {
   double max_seconds = 0;
   bool budget_from_time = false;
   bool marks = true;
+  bool page = true;             ///< Write report.html at the end.
   bool leave_products = false;  ///< A helper: the last mark and the files are left to others.
   double delay_ms = 0;          ///< For tests: every group takes this much longer.
 };
@@ -27,8 +28,8 @@ struct TrainOptions {
 void AddTrainOptions(CLI::App& verb, TrainOptions& options);
 Result<FileJournalOptions> JournalOptions(const TrainOptions& options);
 
-/// Trains until the budget is used up or somebody says stop, then writes model.pt and
-/// metrics.jsonl and prints the summary. Returns the exit code.
+/// Trains until the budget is used up or somebody says stop, then writes model.pt,
+/// metrics.jsonl and report.html, and prints the summary. Returns the exit code.
 Result<int> TrainRun(RunDirectory& run, Replica& replica, const Problem& problem,
                      const TrainOptions& options);
 

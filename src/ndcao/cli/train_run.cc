@@ -87,7 +87,8 @@ Status WritePage(RunDirectory& run, FoldHistory fold) {
   if (!HasCharts()) return Ok();  // `ndcao report` says what is missing
   NDCAO_ASSIGN(RunHistory history, ReadHistory(run));
   const ReportedRun reported = DescribeRun(run, std::move(history), std::move(fold));
-  NDCAO_ASSIGN(const std::string page, RenderPage({RunJson(reported)}, PageKind::kFile));
+  NDCAO_ASSIGN(const std::string page,
+               RenderPage(nlohmann::ordered_json::array({RunJson(reported)}), PageKind::kFile));
   return WriteText(run.File("report.html"), page);
 }
 
@@ -113,7 +114,7 @@ Status FinishRun(RunDirectory& run, const Replica& replica, const Problem& probl
   mark.train_loss = static_cast<float>(summary.train_loss);
   mark.test_loss = static_cast<float>(summary.score.loss);
   mark.test_accuracy = static_cast<float>(summary.score.accuracy);
-  mark.note = summary.session.done ? "budget used up" : "time over";
+  mark.note = summary.session.done ? kBudgetUsedUp : "time over";
   NDCAO_TRY(run.journal().Append(mark));
   NDCAO_TRY(WriteMetrics(run.journal(), summary.fold, run.File("metrics.jsonl")));
   if (page) NDCAO_TRY(WritePage(run, std::move(summary.fold)));
@@ -166,7 +167,7 @@ int ReportError(const Error& error) {
 Result<int> TrainRun(RunDirectory& run, Replica& replica, const Problem& problem,
                      const TrainOptions& options) {
   CatchInterrupts();
-  ProgressDisplay display(options.quiet);
+  ProgressDisplay display(options.quiet, options.label);
   Summary summary;
   SessionOptions session_options;
   session_options.threads =
@@ -205,7 +206,7 @@ Result<int> TrainRun(RunDirectory& run, Replica& replica, const Problem& problem
   }
   NDCAO_ASSIGN(summary.score, MeasureScore(problem, *replica.parameters()));
   if (!options.leave_products) NDCAO_TRY(FinishRun(run, replica, problem, summary, options.page));
-  if (!options.quiet) PrintSummary(summary, run, replica);
+  if (!options.quiet && options.label.empty()) PrintSummary(summary, run, replica);
   if (options.json) fmt::print("{}\n", SummaryJson(summary, run, replica).dump());
   return kExitDone;
 }

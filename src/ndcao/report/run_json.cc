@@ -31,7 +31,12 @@ Json Facets(const RunHistory& history) {
   facets["rate"] = spec.options.peer.rate;
   facets["eps"] = spec.options.noise_budget.eps;
   facets["sigma"] = spec.options.sigma;
-  facets["periods"] = std::to_string(spec.clock.least) + ".." + std::to_string(spec.clock.greatest);
+  if (spec.clock.greatest > 1) {
+    facets["periods"] =
+        std::to_string(spec.clock.least) + ".." + std::to_string(spec.clock.greatest);
+  } else {
+    facets["periods"] = nullptr;
+  }
   return facets;
 }
 

@@ -83,7 +83,6 @@ const Charts = (() => {
       cursor: {points: {size: 7}}, legend: {live: true},
     };
     const plot = new uPlot(opts, data, holder);
-    for (const row of holder.querySelectorAll('.u-legend .band')) row.hidden = true;
     kept.set(id, {plot, shape});
   }
 

@@ -30,7 +30,7 @@
       (key) => new Set(list.map((g) => String(g.runs[0].facets[key]))).size > 1);
     list.forEach((group, i) => {
       const first = group.runs[0];
-      const words = differing.map((key) => word(key, first.facets[key]));
+      const words = differing.map((key) => word(key, first.facets[key])).filter(Boolean);
       group.label = words.length ? words.join(' ') : first.facets.model;
       group.colour = Charts.colour(i);
     });
@@ -49,6 +49,7 @@
 
   const lastPart = (path) => path.replace(/\/+$/, '').split('/').pop() || path;
   function word(key, value) {
+    if (value == null) return '';
     if (key === 'budget') return count(value);
     if (['batch', 'rate', 'eps', 'sigma', 'periods'].includes(key)) return `${key} ${value}`;
     return String(value);

@@ -19,5 +19,6 @@ void AddInspection(CLI::App& app, Action& action);  ///< replay, verify, inspect
 void AddEval(CLI::App& app, Action& action);
 void AddBench(CLI::App& app, Action& action);
 void AddReport(CLI::App& app, Action& action);
+void AddCases(CLI::App& app, Action& action);
 
 }  // namespace ndcao

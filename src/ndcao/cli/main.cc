@@ -44,6 +44,7 @@ int Main(int argc, char** argv) {
   AddEval(app, action);
   AddBench(app, action);
   AddReport(app, action);
+  AddCases(app, action);
   try {
     std::reverse(arguments.begin(), arguments.end());  // as CLI11 takes a vector
     app.parse(arguments);

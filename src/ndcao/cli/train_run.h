@@ -11,6 +11,9 @@
 
 namespace ndcao {
 
+/// The note of the last mark of a run that has spent its budget.
+inline constexpr char kBudgetUsedUp[] = "budget used up";
+
 /// Flags of everything that trains.
 struct TrainOptions {
   int threads = 0;
@@ -22,6 +25,7 @@ struct TrainOptions {
   bool marks = true;
   bool page = true;             ///< Write report.html at the end.
   bool leave_products = false;  ///< A helper: the last mark and the files are left to others.
+  std::string label;            ///< One of many runs: stands before its progress, no summary.
   double delay_ms = 0;          ///< For tests: every group takes this much longer.
 };
 

@@ -43,6 +43,8 @@ int Main(int argc, char** argv) {
   AddInspection(app, action);
   AddEval(app, action);
   AddBench(app, action);
+  AddReport(app, action);
+  AddCases(app, action);
   try {
     std::reverse(arguments.begin(), arguments.end());  // as CLI11 takes a vector
     app.parse(arguments);

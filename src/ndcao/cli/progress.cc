@@ -5,6 +5,7 @@
 
 #include <cmath>
 #include <cstdio>
+#include <utility>
 
 namespace ndcao {
 namespace {
@@ -34,16 +35,17 @@ std::string Describe(const SessionProgress& p) {
 
 }  // namespace
 
-ProgressDisplay::ProgressDisplay(bool quiet) : quiet_(quiet), terminal_(isatty(STDERR_FILENO)) {}
+ProgressDisplay::ProgressDisplay(bool quiet, std::string label)
+    : quiet_(quiet), terminal_(isatty(STDERR_FILENO)), label_(std::move(label)) {}
 
 void ProgressDisplay::Update(const SessionProgress& progress) {
   if (quiet_) return;
   if (terminal_) {
-    fmt::print(stderr, "\r\033[K{}  {}", Bar(progress.fraction), Describe(progress));
+    fmt::print(stderr, "\r\033[K{}{}  {}", label_, Bar(progress.fraction), Describe(progress));
     std::fflush(stderr);
     drawn_ = true;
   } else if (progress.seconds >= next_line_) {
-    fmt::print(stderr, "{}\n", Describe(progress));
+    fmt::print(stderr, "{}{}\n", label_, Describe(progress));
     next_line_ = std::max(next_line_ + 2, progress.seconds * 1.25);
   }
 }

@@ -10,7 +10,8 @@ namespace ndcao {
 
 class ProgressDisplay {
  public:
-  explicit ProgressDisplay(bool quiet);
+  /// `label` stands before every line.
+  explicit ProgressDisplay(bool quiet, std::string label = "");
 
   void Update(const SessionProgress& progress);
   /// Ends the line on a terminal.
@@ -19,6 +20,7 @@ class ProgressDisplay {
  private:
   bool quiet_;
   bool terminal_;
+  std::string label_;
   bool drawn_ = false;
   double next_line_ = 2;  // seconds: plain lines come after 2 s, then ever more rarely
 };

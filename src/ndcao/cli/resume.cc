@@ -3,40 +3,27 @@
 
 #include "ndcao/base/log.h"
 #include "ndcao/cli/command.h"
-#include "ndcao/cli/run_options.h"
-#include "ndcao/cli/train_run.h"
+#include "ndcao/cli/train.h"
 
 namespace ndcao {
-namespace {
-
-struct Flags {
-  TrainOptions train;
-  std::string run;
-  std::string budget;
-  std::string data_dir;
-  double exec_timeout = 60;
-};
-
-Result<int> Resume(const Flags& flags) {
-  NDCAO_ASSIGN(const FileJournalOptions journal, JournalOptions(flags.train));
-  NDCAO_ASSIGN(RunDirectory run, RunDirectory::Open(flags.run, journal));
+Result<int> Resume(const ResumeCommand& command) {
+  NDCAO_ASSIGN(const FileJournalOptions journal, JournalOptions(command.train));
+  NDCAO_ASSIGN(RunDirectory run, RunDirectory::Open(command.run, journal));
   RunSpec spec = run.spec();
   NDCAO_ASSIGN(const auto problem,
-               MakeProblem(spec, run.Sources(flags.data_dir, flags.exec_timeout)));
+               MakeProblem(spec, run.Sources(command.data_dir, command.exec_timeout)));
   NDCAO_ASSIGN(const Offset end, run.journal().End());
   NDCAO_ASSIGN(Replica replica, run.Fold(problem->layout(), end, false));
-  if (!flags.budget.empty()) {
-    NDCAO_ASSIGN(const std::uint64_t budget, ParseQuantity("--budget", flags.budget));
+  if (!command.budget.empty()) {
+    NDCAO_ASSIGN(const std::uint64_t budget, ParseQuantity("--budget", command.budget));
     if (budget < replica.counters().image_forwards) {
       return Invalid(fmt::format("--budget {}: the run has used {} image-forwards already",
-                                 flags.budget, replica.counters().image_forwards));
+                                 command.budget, replica.counters().image_forwards));
     }
     if (budget != replica.budget()) NDCAO_TRY(run.journal().Append(BudgetRecord{budget}));
   }
-  return TrainRun(run, replica, *problem, flags.train);
+  return TrainRun(run, replica, *problem, command.train);
 }
-
-}  // namespace
 
 void AddResume(CLI::App& app, Action& action) {
   CLI::App* verb = app.add_subcommand(
@@ -46,17 +33,18 @@ void AddResume(CLI::App& app, Action& action) {
       "measured again. A synchronous run ends as if it had never been stopped; an asynchronous "
       "one\n"
       "goes on in an order of its own, and replays.");
-  auto flags = std::make_shared<Flags>();
-  verb->add_option("run", flags->run, "The run directory")->required();
-  verb->add_option("--budget", flags->budget, "A new budget, in image-forwards from the beginning");
-  verb->add_option("--data-dir", flags->data_dir, "Where the data set's files lie");
-  verb->add_option("--exec-timeout", flags->exec_timeout,
+  auto command = std::make_shared<ResumeCommand>();
+  verb->add_option("run", command->run, "The run directory")->required();
+  verb->add_option("--budget", command->budget,
+                   "A new budget, in image-forwards from the beginning");
+  verb->add_option("--data-dir", command->data_dir, "Where the data set's files lie");
+  verb->add_option("--exec-timeout", command->exec_timeout,
                    "exec:PROGRAM: seconds that one answer may take")
       ->check(CLI::PositiveNumber);
-  AddTrainOptions(*verb, flags->train);
-  verb->callback([&action, flags] {
-    action = [flags] {
-      const Result<int> code = Resume(*flags);
+  AddTrainOptions(*verb, command->train);
+  verb->callback([&action, command] {
+    action = [command] {
+      const Result<int> code = Resume(*command);
       return code.ok() ? code.value() : ReportError(code.error());
     };
   });

@@ -98,7 +98,9 @@ Result<RunDirectory> RunDirectory::Open(const std::string& path,
   NDCAO_ASSIGN(auto journal, FileJournal::Open(path, existing));
   RunDirectory run(path, std::move(lock), std::move(journal));
   NDCAO_ASSIGN(const SpecRecord record, ReadSpecRecord(*run.journal_, path));
-  NDCAO_ASSIGN(run.spec_, ParseRunSpec(record.spec));
+  Result<RunSpec> spec = ParseRunSpec(record.spec);
+  if (!spec.ok()) return spec.error().Context(fmt::format("run directory '{}'", path));
+  run.spec_ = std::move(spec).value();
   NDCAO_ASSIGN(run.initial_, ReadParameters(run.File("initial.bin")));
   if (DigestHex(run.initial_) != record.initial_digest) {
     return Corrupt(

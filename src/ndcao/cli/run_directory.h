@@ -1,5 +1,5 @@
 // A run on disk: spec.toml, layout.json, initial.bin, journal/, snapshots/, metrics.jsonl,
-// model.pt.
+// report.html, model.pt.
 #pragma once
 
 #include <memory>

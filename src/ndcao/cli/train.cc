@@ -1,33 +1,30 @@
 // ndcao train: begins a run and trains it.
-#include "ndcao/base/log.h"
+#include "ndcao/cli/train.h"
+
 #include "ndcao/cli/command.h"
-#include "ndcao/cli/run_options.h"
-#include "ndcao/cli/train_run.h"
 
 namespace ndcao {
-namespace {
 
-struct Flags {
-  RunOptions run;
-  TrainOptions train;
-  std::string out;
-};
+void AddTrainCommand(CLI::App& verb, TrainCommand& command) {
+  AddRunOptions(verb, command.run);
+  AddTrainOptions(verb, command.train);
+  verb.add_option("--out", command.out, "Run directory (default: runs/MODEL-DATA-seedS)");
+}
 
-Result<int> Train(Flags& flags) {
-  NDCAO_ASSIGN(const FileJournalOptions journal, JournalOptions(flags.train));
-  NDCAO_ASSIGN(RunSetup setup, SetUpRun(flags.run));
-  const std::string out = flags.out.empty() ? DefaultRunDirectory(setup.spec) : flags.out;
+Result<int> Train(TrainCommand& command) {
+  command.run.max_seconds = command.train.max_seconds;
+  NDCAO_ASSIGN(const FileJournalOptions journal, JournalOptions(command.train));
+  NDCAO_ASSIGN(RunSetup setup, SetUpRun(command.run));
+  const std::string out = command.out.empty() ? DefaultRunDirectory(setup.spec) : command.out;
   // The replica checks blocks and options before anything is written.
   NDCAO_ASSIGN(Replica replica,
                Replica::Create(setup.spec, setup.problem->layout(), setup.initial));
   NDCAO_ASSIGN(RunDirectory run, RunDirectory::Create(out, setup.spec, setup.problem->layout(),
                                                       setup.initial, journal));
-  flags.train.budget_from_time =
-      flags.run.max_seconds > 0 && flags.run.budget.empty() && flags.run.epochs == 0;
-  return TrainRun(run, replica, *setup.problem, flags.train);
+  command.train.budget_from_time =
+      command.run.max_seconds > 0 && command.run.budget.empty() && command.run.epochs == 0;
+  return TrainRun(run, replica, *setup.problem, command.train);
 }
-
-}  // namespace
 
 void AddTrain(CLI::App& app, Action& action) {
   CLI::App* verb = app.add_subcommand(
@@ -35,14 +32,11 @@ void AddTrain(CLI::App& app, Action& action) {
       "Train a network by forward passes alone. The run directory holds everything: the journal "
       "of\n"
       "losses from which any moment of the run can be computed again, and the trained model.");
-  auto flags = std::make_shared<Flags>();
-  AddRunOptions(*verb, flags->run);
-  AddTrainOptions(*verb, flags->train);
-  verb->add_option("--out", flags->out, "Run directory (default: runs/MODEL-DATA-seedS)");
-  verb->callback([&action, flags] {
-    action = [flags] {
-      flags->run.max_seconds = flags->train.max_seconds;
-      const Result<int> code = Train(*flags);
+  auto command = std::make_shared<TrainCommand>();
+  AddTrainCommand(*verb, *command);
+  verb->callback([&action, command] {
+    action = [command] {
+      const Result<int> code = Train(*command);
       return code.ok() ? code.value() : ReportError(code.error());
     };
   });

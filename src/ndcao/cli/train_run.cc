@@ -13,8 +13,10 @@
 #include "ndcao/cli/files.h"
 #include "ndcao/cli/interrupt.h"
 #include "ndcao/cli/progress.h"
+#include "ndcao/cli/run_follower.h"
 #include "ndcao/evaluate/torch/network_problem.h"
 #include "ndcao/report/metrics.h"
+#include "ndcao/report/page.h"
 
 namespace ndcao {
 namespace {
@@ -36,6 +38,7 @@ struct Summary {
   Score score;
   double train_loss = NAN;
   SessionResult session;
+  FoldHistory fold;
 };
 
 nlohmann::ordered_json SummaryJson(const Summary& summary, RunDirectory& run,
@@ -80,8 +83,16 @@ void PrintSummary(const Summary& summary, RunDirectory& run, const Replica& repl
   fmt::print("run directory  {}\n", run.path());
 }
 
+Status WritePage(RunDirectory& run, FoldHistory fold) {
+  if (!HasCharts()) return Ok();  // `ndcao report` says what is missing
+  NDCAO_ASSIGN(RunHistory history, ReadHistory(run));
+  const ReportedRun reported = DescribeRun(run, std::move(history), std::move(fold));
+  NDCAO_ASSIGN(const std::string page,
+               RenderPage(nlohmann::ordered_json::array({RunJson(reported)}), PageKind::kFile));
+  return WriteText(run.File("report.html"), page);
+}
+
 Status WriteProducts(RunDirectory& run, const Replica& replica, const Problem& problem) {
-  NDCAO_TRY(WriteMetrics(run.journal(), run.File("metrics.jsonl")));
   if (run.spec().model.empty())
     return WriteParameters(run.File("parameters.bin"), *replica.parameters());
   const std::string aside = run.File("model.pt.partial");
@@ -94,16 +105,19 @@ Status WriteProducts(RunDirectory& run, const Replica& replica, const Problem& p
 
 /// The last mark in the journal, then the files that are made from it.
 Status FinishRun(RunDirectory& run, const Replica& replica, const Problem& problem,
-                 const Summary& summary) {
+                 Summary& summary, bool page) {
   MarkRecord mark;
+  mark.worker = summary.session.worker;
   mark.at = replica.next_offset();
   mark.image_forwards = replica.counters().image_forwards;
   mark.seconds = summary.session.seconds;
   mark.train_loss = static_cast<float>(summary.train_loss);
   mark.test_loss = static_cast<float>(summary.score.loss);
   mark.test_accuracy = static_cast<float>(summary.score.accuracy);
-  mark.note = summary.session.done ? "budget used up" : "time over";
+  mark.note = summary.session.done ? kBudgetUsedUp : "time over";
   NDCAO_TRY(run.journal().Append(mark));
+  NDCAO_TRY(WriteMetrics(run.journal(), summary.fold, run.File("metrics.jsonl")));
+  if (page) NDCAO_TRY(WritePage(run, std::move(summary.fold)));
   return WriteProducts(run, replica, problem);
 }
 
@@ -127,6 +141,7 @@ void AddTrainOptions(CLI::App& verb, TrainOptions& options) {
       ->check(CLI::NonNegativeNumber);
   verb.add_flag("--json", options.json, "End standard output with one JSON object");
   verb.add_flag("--quiet", options.quiet, "No progress display");
+  verb.add_flag("!--no-report", options.page, "Write no report.html at the end");
   verb.add_option("--delay-ms", options.delay_ms)->group("");  // for tests: a slow worker
 }
 
@@ -152,7 +167,7 @@ int ReportError(const Error& error) {
 Result<int> TrainRun(RunDirectory& run, Replica& replica, const Problem& problem,
                      const TrainOptions& options) {
   CatchInterrupts();
-  ProgressDisplay display(options.quiet);
+  ProgressDisplay display(options.quiet, options.label);
   Summary summary;
   SessionOptions session_options;
   session_options.threads =
@@ -171,6 +186,7 @@ Result<int> TrainRun(RunDirectory& run, Replica& replica, const Problem& problem
   session_options.stop_requested = Interrupted;
   auto last_snapshot = std::chrono::steady_clock::now();
   session_options.on_entry = [&](const Replica& now, const Entry&, Outcome) {
+    summary.fold.Add(now);
     const auto time = std::chrono::steady_clock::now();
     if (std::chrono::duration<double>(time - last_snapshot).count() < kSnapshotSeconds) return;
     run.SaveSnapshot(now);
@@ -189,8 +205,8 @@ Result<int> TrainRun(RunDirectory& run, Replica& replica, const Problem& problem
     return kExitInterrupted;
   }
   NDCAO_ASSIGN(summary.score, MeasureScore(problem, *replica.parameters()));
-  if (!options.leave_products) NDCAO_TRY(FinishRun(run, replica, problem, summary));
-  if (!options.quiet) PrintSummary(summary, run, replica);
+  if (!options.leave_products) NDCAO_TRY(FinishRun(run, replica, problem, summary, options.page));
+  if (!options.quiet && options.label.empty()) PrintSummary(summary, run, replica);
   if (options.json) fmt::print("{}\n", SummaryJson(summary, run, replica).dump());
   return kExitDone;
 }

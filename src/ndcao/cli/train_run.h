@@ -11,6 +11,9 @@
 
 namespace ndcao {
 
+/// The note of the last mark of a run that has spent its budget.
+inline constexpr char kBudgetUsedUp[] = "budget used up";
+
 /// Flags of everything that trains.
 struct TrainOptions {
   int threads = 0;
@@ -20,15 +23,17 @@ struct TrainOptions {
   double max_seconds = 0;
   bool budget_from_time = false;
   bool marks = true;
+  bool page = true;             ///< Write report.html at the end.
   bool leave_products = false;  ///< A helper: the last mark and the files are left to others.
+  std::string label;            ///< One of many runs: stands before its progress, no summary.
   double delay_ms = 0;          ///< For tests: every group takes this much longer.
 };
 
 void AddTrainOptions(CLI::App& verb, TrainOptions& options);
 Result<FileJournalOptions> JournalOptions(const TrainOptions& options);
 
-/// Trains until the budget is used up or somebody says stop, then writes model.pt and
-/// metrics.jsonl and prints the summary. Returns the exit code.
+/// Trains until the budget is used up or somebody says stop, then writes model.pt,
+/// metrics.jsonl and report.html, and prints the summary. Returns the exit code.
 Result<int> TrainRun(RunDirectory& run, Replica& replica, const Problem& problem,
                      const TrainOptions& options);
 

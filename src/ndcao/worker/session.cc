@@ -48,7 +48,7 @@ Result<SessionResult> Session::Run() {
   if (error_) return *error_;
   NDCAO_TRY(Attest());
   return SessionResult{replica_.done(), cancelled_, Seconds(),
-                       replica_.counters().image_forwards - initial_forwards_};
+                       replica_.counters().image_forwards - initial_forwards_, workers_.front().id};
 }
 
 Status Session::CreateWorkers() {

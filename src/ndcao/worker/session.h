@@ -62,6 +62,7 @@ struct SessionResult {
   bool cancelled = false;  ///< stop_requested.
   double seconds = 0;
   std::uint64_t image_forwards = 0;  ///< Of groups accepted while this session ran.
+  WorkerId worker = 0;               ///< The first of this session.
 };
 
 class Session {

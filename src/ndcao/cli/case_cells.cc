@@ -1,0 +1,132 @@
+#include "ndcao/cli/case_cells.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cctype>
+#include <filesystem>
+
+#include "ndcao/cli/command.h"
+#include "ndcao/cli/run_command.h"
+#include "ndcao/cli/run_follower.h"
+#include "ndcao/cli/train.h"
+
+namespace ndcao {
+namespace {
+
+/// A case with one way to probe it. A case that is probed in two ways has two entries.
+struct CaseEntry {
+  int number;
+  const char* model;
+  const char* data;
+  const char* probe;
+  const char* quick_budget;  // empty: not in --quick
+  const char* full_budget;
+  std::vector<std::string> extra;
+};
+
+// eps 0.1 where the default's step is too large for the network (docs/results.md).
+const std::vector<CaseEntry>& CaseTable() {
+  static const std::vector<CaseEntry> kEntries = {
+      {1, "mlp:784-256-10", "mnist", "weights", "2M", "50M", {}},
+      {2, "lenet5", "fashion-mnist", "weights", "1M", "50M", {}},
+      {3, "resnet8", "fashion-mnist", "weights", "250k", "10M", {"--eps", "0.1"}},
+      {4, "lstm:28x128", "mnist", "weights", "400k", "20M", {"--eps", "0.1"}},
+  };
+  return kEntries;
+}
+
+std::string Safe(std::string name) {
+  for (char& c : name) {
+    if (!std::isalnum(static_cast<unsigned char>(c)) && c != '-' && c != '.') c = '_';
+  }
+  return name;
+}
+
+}  // namespace
+
+std::string Cell::Name() const {
+  std::string name = fmt::format("case{}-{}-{}-{}-{}", number, probe, mode, blocks, budget);
+  for (const std::string& word : extra) name += "-" + word;
+  return Safe(fmt::format("{}-seed{}", name, seed));
+}
+
+std::vector<std::string> Cell::Flags() const {
+  std::vector<std::string> flags = {"--model",  model,  "--data",   data,
+                                    "--mode",   mode,   "--blocks", blocks,
+                                    "--budget", budget, "--seed",   fmt::format("{}", seed)};
+  if (probe != "weights") flags.insert(flags.end(), {"--probe", probe});
+  if (mode == "async") flags.insert(flags.end(), {"--async-periods", "1..10"});
+  flags.insert(flags.end(), extra.begin(), extra.end());
+  return flags;
+}
+
+std::vector<Cell> MakeCells(CaseSize size, int only) {
+  const bool quick = size == CaseSize::kQuick;
+  const std::vector<std::string> splits =
+      quick ? std::vector<std::string>{"layer", "random:16"}
+            : std::vector<std::string>{"layer", "unit", "random:16"};
+  std::vector<Cell> cells;
+  for (const CaseEntry& entry : CaseTable()) {
+    const std::string budget = quick ? entry.quick_budget : entry.full_budget;
+    if (budget.empty() || (only != 0 && only != entry.number)) continue;
+    for (std::uint64_t seed = 1; seed <= (quick ? 1u : 3u); ++seed) {
+      for (const char* mode : {"sync", "async"}) {
+        for (const std::string& blocks : splits) {
+          cells.push_back({entry.number, entry.model, entry.data, entry.probe, mode, blocks, seed,
+                           budget, entry.extra});
+        }
+      }
+    }
+  }
+  return cells;
+}
+
+Result<int> CellRunner::Run(const Cell& cell, const std::string& label) const {
+  const std::string directory = Directory(cell);
+  TrainOptions train;
+  train.threads = threads;
+  train.quiet = quiet;
+  train.label = label;
+  if (std::filesystem::exists(directory + "/journal")) {
+    if (ReadCell(*this, cell).ok()) return kExitDone;
+    return Resume({train, directory, "", data_dir, 60});
+  }
+  CLI::App app;
+  TrainCommand command;
+  AddTrainCommand(app, command);
+  std::vector<std::string> flags = cell.Flags();
+  std::reverse(flags.begin(), flags.end());  // as CLI11 takes a vector
+  try {
+    app.parse(flags);
+  } catch (const CLI::ParseError& error) {
+    return Invalid(fmt::format("{}: {}", cell.Name(), error.what()));
+  }
+  command.run.data_dir = data_dir;
+  command.train = train;
+  command.out = directory;
+  return Train(command);
+}
+
+Result<CellResult> ReadCell(const CellRunner& runner, const Cell& cell) {
+  FileJournalOptions options;
+  options.mode = OpenMode::kReadOnly;
+  NDCAO_ASSIGN(RunDirectory run, RunDirectory::Open(runner.Directory(cell), options));
+  NDCAO_ASSIGN(const RunHistory history, ReadHistory(run));
+  if (history.marks().empty() || history.marks().back().record.note != kBudgetUsedUp) {
+    return Failed(fmt::format("{}: not finished yet", cell.Name()));
+  }
+  const RunHistory::Mark& last = history.marks().back();
+  std::string command = FormatCommand(run.spec(), history.budget());
+  if (!runner.data_dir.empty()) command += fmt::format(" --data-dir {}", runner.data_dir);
+  return CellResult{cell,
+                    last.record.test_accuracy,
+                    last.record.test_loss,
+                    history.initial_loss(),
+                    last.record.image_forwards,
+                    last.seconds,
+                    run.journal().bytes(),
+                    std::move(command)};
+}
+
+}  // namespace ndcao

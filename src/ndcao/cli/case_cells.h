@@ -1,0 +1,66 @@
+// The four experimental cases as a table of cells, and one cell's run.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "ndcao/base/result.h"
+
+namespace ndcao {
+
+/// One run of the experiment.
+struct Cell {
+  int number = 0;  ///< Of the case, 1 to 4.
+  std::string model;
+  std::string data;
+  std::string probe;
+  std::string mode;
+  std::string blocks;
+  std::uint64_t seed = 1;
+  std::string budget;
+  std::vector<std::string> extra;  ///< Flags that the case needs besides.
+
+  /// Names the cell's directory: equal names, equal runs.
+  std::string Name() const;
+  /// The flags of `ndcao train` for it, without --out.
+  std::vector<std::string> Flags() const;
+};
+
+enum class CaseSize {
+  kQuick,  ///< One seed, two splits, small budgets: minutes.
+  kFull,   ///< Three seeds, three splits, real budgets: hours.
+};
+
+/// All cells, in the order in which they are run. `only` is a case's number; 0: all cases.
+std::vector<Cell> MakeCells(CaseSize size, int only);
+
+/// Where cells are run, and how.
+struct CellRunner {
+  std::string out;       ///< The folder of the cells' run directories.
+  std::string data_dir;  ///< Where the data sets' files lie; empty: the usual places.
+  int threads = 0;
+  bool quiet = false;
+
+  std::string Directory(const Cell& cell) const { return out + "/" + cell.Name(); }
+  /// Runs a cell, goes on with one that was stopped, or leaves one that has ended alone. Returns
+  /// an exit code: 0, or 130 if it was interrupted.
+  Result<int> Run(const Cell& cell, const std::string& label) const;
+};
+
+/// What a finished cell came to.
+struct CellResult {
+  Cell cell;
+  double test_accuracy = 0;
+  double test_loss = 0;
+  double initial_loss = 0;  ///< Before anything moved.
+  std::uint64_t image_forwards = 0;
+  double wall_seconds = 0;  ///< Of training, over all its sessions.
+  std::uint64_t journal_bytes = 0;
+  std::string command;
+};
+
+/// From the cell's journal. kFailed if the cell has not ended.
+Result<CellResult> ReadCell(const CellRunner& runner, const Cell& cell);
+
+}  // namespace ndcao

@@ -3,6 +3,7 @@
 
 #include "ndcao/base/log.h"
 #include "ndcao/cli/command.h"
+#include "ndcao/cli/run_location.h"
 #include "ndcao/cli/run_options.h"
 #include "ndcao/cli/train_run.h"
 
@@ -11,7 +12,7 @@ namespace {
 
 struct Flags {
   TrainOptions train;
-  std::string run;
+  RunLocation location;
   std::string budget;
   std::string data_dir;
   double exec_timeout = 60;
@@ -19,21 +20,21 @@ struct Flags {
 
 Result<int> Resume(const Flags& flags) {
   NDCAO_ASSIGN(const FileJournalOptions journal, JournalOptions(flags.train));
-  NDCAO_ASSIGN(RunDirectory run, RunDirectory::Open(flags.run, journal));
-  RunSpec spec = run.spec();
+  NDCAO_ASSIGN(const auto run, OpenRun(flags.location, journal, false));
+  RunSpec spec = run->spec();
   NDCAO_ASSIGN(const auto problem,
-               MakeProblem(spec, run.Sources(flags.data_dir, flags.exec_timeout)));
-  NDCAO_ASSIGN(const Offset end, run.journal().End());
-  NDCAO_ASSIGN(Replica replica, run.Fold(problem->layout(), end, false));
+               MakeProblem(spec, run->Sources(flags.data_dir, flags.exec_timeout)));
+  NDCAO_ASSIGN(const Offset end, run->End());
+  NDCAO_ASSIGN(Replica replica, run->Fold(problem->layout(), end, false));
   if (!flags.budget.empty()) {
     NDCAO_ASSIGN(const std::uint64_t budget, ParseQuantity("--budget", flags.budget));
     if (budget < replica.counters().image_forwards) {
       return Invalid(fmt::format("--budget {}: the run has used {} image-forwards already",
                                  flags.budget, replica.counters().image_forwards));
     }
-    if (budget != replica.budget()) NDCAO_TRY(run.journal().Append(BudgetRecord{budget}));
+    if (budget != replica.budget()) NDCAO_TRY(run->journal().Append(BudgetRecord{budget}));
   }
-  return TrainRun(run, replica, *problem, flags.train);
+  return TrainRun(*run, replica, *problem, flags.train);
 }
 
 }  // namespace
@@ -47,7 +48,7 @@ void AddResume(CLI::App& app, Action& action) {
       "one\n"
       "goes on in an order of its own, and replays.");
   auto flags = std::make_shared<Flags>();
-  verb->add_option("run", flags->run, "The run directory")->required();
+  AddRunLocation(*verb, flags->location);
   verb->add_option("--budget", flags->budget, "A new budget, in image-forwards from the beginning");
   verb->add_option("--data-dir", flags->data_dir, "Where the data set's files lie");
   verb->add_option("--exec-timeout", flags->exec_timeout,

@@ -1,4 +1,4 @@
-// Training on a run directory: what `train`, `resume` and `worker` share.
+// Training on a run: what `train`, `resume` and `worker` share.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -28,8 +28,9 @@ void AddTrainOptions(CLI::App& verb, TrainOptions& options);
 Result<FileJournalOptions> JournalOptions(const TrainOptions& options);
 
 /// Trains until the budget is used up or somebody says stop, then writes model.pt and
-/// metrics.jsonl and prints the summary. Returns the exit code.
-Result<int> TrainRun(RunDirectory& run, Replica& replica, const Problem& problem,
+/// metrics.jsonl and prints the summary. Returns the exit code. If the journal turns out to have
+/// lost records, goes back to what is left of it and on from there.
+Result<int> TrainRun(RunHome& run, Replica& replica, const Problem& problem,
                      const TrainOptions& options);
 
 /// Prints an error for the user and returns its exit code.

@@ -209,7 +209,7 @@ std::optional<Replica> NatsRun::Restore(const Layout& layout, Offset until) {
 void NatsRun::SaveSnapshot(const Replica& replica, bool last) {
   if (sending_) return;
   const auto checkpoint = journal_->CheckpointBefore(replica.next_offset());
-  if (!checkpoint || (!last && !server_->TakeLease(run_))) return;
+  if (!checkpoint) return;
   const ReplicaCounters& counters = replica.counters();
   nlohmann::ordered_json about;
   about["offset"] = replica.next_offset();
@@ -218,9 +218,13 @@ void NatsRun::SaveSnapshot(const Replica& replica, bool last) {
   about["fraction"] = static_cast<double>(counters.groups) / replica.horizon();
   const Kept kept{replica.next_offset(), *checkpoint, replica.Snapshot()};
   sending_ = true;
-  sender_ = std::jthread([this, bytes = kept.Encode(), about = about.dump()] {
-    const Status sent = server_->PutBlob(run_, kSnapshot, bytes, about);
-    if (!sent.ok()) spdlog::warn("no snapshot: {}", sent.error().message());
+  sender_ = std::jthread([this, last, bytes = kept.Encode(), about = about.dump()] {
+    const Result<bool> mine = last ? Result<bool>(true) : server_->TakeLease(run_);
+    if (!mine.ok()) return spdlog::info("snapshots are left to others: {}", mine.error().message());
+    if (mine.value()) {
+      const Status sent = server_->PutBlob(run_, kSnapshot, bytes, about);
+      if (!sent.ok()) spdlog::warn("no snapshot: {}", sent.error().message());
+    }
     sending_ = false;
   });
   if (last) sender_.join();

@@ -1,6 +1,7 @@
 // A run on a NATS server (docs/formats/nats.md).
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <string>
 #include <thread>
@@ -62,7 +63,7 @@ class NatsRun : public RunHome {
   Offset snapshot_offset_ = 0;
   std::unique_ptr<NatsJournal> journal_;
   std::chrono::steady_clock::time_point last_beat_;
-  std::atomic<bool> sending_ = false;
+  std::atomic<bool> sending_ = false;      // a snapshot; or not allowed to
   std::jthread sender_;  // of a snapshot
 };
 

@@ -20,8 +20,6 @@
 namespace ndcao {
 namespace {
 
-constexpr double kSnapshotSeconds = 20;
-
 /// NaN has no place in JSON: null.
 nlohmann::json Number(double value) {
   return std::isfinite(value) ? nlohmann::json(value) : nlohmann::json(nullptr);
@@ -159,6 +157,9 @@ void AddTrainOptions(CLI::App& verb, TrainOptions& options) {
       ->check(CLI::IsMember({"always", "interval", "never"}));
   verb.add_option("--max-seconds", options.max_seconds, "Stop after this time (0: no limit)")
       ->check(CLI::NonNegativeNumber);
+  verb.add_option("--snapshot-seconds", options.snapshot_seconds,
+                  "Time between snapshots, from which others may catch up (0: none)")
+      ->check(CLI::NonNegativeNumber);
   verb.add_flag("--json", options.json, "End standard output with one JSON object");
   verb.add_flag("--quiet", options.quiet, "No progress display");
   verb.add_option("--delay-ms", options.delay_ms)->group("");  // for tests: a slow worker
@@ -197,7 +198,8 @@ Result<int> TrainRun(RunHome& run, Replica& replica, const Problem& problem,
   auto last_snapshot = std::chrono::steady_clock::now();
   session_options.on_entry = [&](const Replica& now, const Entry&, Outcome) {
     const auto time = std::chrono::steady_clock::now();
-    if (std::chrono::duration<double>(time - last_snapshot).count() < kSnapshotSeconds) return;
+    const double since = std::chrono::duration<double>(time - last_snapshot).count();
+    if (options.snapshot_seconds == 0 || since < options.snapshot_seconds) return;
     run.SaveSnapshot(now, false);
     last_snapshot = time;
   };
@@ -205,7 +207,9 @@ Result<int> TrainRun(RunHome& run, Replica& replica, const Problem& problem,
   display.Finish();
   const bool stopped = Interrupted() && (!result.ok() || result.value().cancelled);
   if (!result.ok() && !stopped) return result.error();
-  if (result.ok()) run.SaveSnapshot(replica, !options.leave_products);
+  if (result.ok() && options.snapshot_seconds > 0) {
+    run.SaveSnapshot(replica, !options.leave_products);
+  }
   run.Leave();
   if (stopped) {
     spdlog::warn("stopped; nothing is lost. Go on with: {}", run.HowToGoOn(options.leave_products));

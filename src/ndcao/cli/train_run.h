@@ -19,6 +19,7 @@ struct TrainOptions {
   std::string fsync = "interval";
   double max_seconds = 0;
   bool budget_from_time = false;
+  double snapshot_seconds = 20;
   bool marks = true;
   bool leave_products = false;  ///< A helper: the last mark and the files are left to others.
   double delay_ms = 0;          ///< For tests: every group takes this much longer.

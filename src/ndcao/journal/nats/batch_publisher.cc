@@ -119,11 +119,8 @@ Result<bool> BatchPublisher::TrySend(const std::string& id, std::span<const std:
     sequence = ack->Sequence;
     return true;
   }
-  const std::string violation = connection_.ViolationOf(subject_);
-  if (!violation.empty()) {
-    return Failed(fmt::format("the server does not let '{}' append to this run ({})",
-                              connection_.options().writer, violation));
-  }
+  const Status allowed = connection_.CheckAllowed(subject_);
+  if (!allowed.ok()) return allowed.error().Context("appending to " + stream_);
   if (IsPassing(status)) return false;
   // A server that restarts or elects answers with errors of its own (5xx) for a while.
   constexpr int kTemporary = 10008;  // JSClusterNotAvailErr

@@ -33,9 +33,9 @@ Result<Manifest> BlobStore::PutChunks(const std::string& name, int slot,
           js_Publish(Out(ack), connection_.js(), subject.c_str(), chunk.data(),
                      static_cast<int>(chunk.size()), &options, &code);
       if (status == NATS_OK) manifest.sequences.push_back(ack->Sequence);
-      const std::string violation = connection_.ViolationOf(subject);
-      if (!violation.empty()) return Failed("sending " + name + ": " + violation);
-      if (status == NATS_OK || IsPassing(status)) return status == NATS_OK;
+      if (status == NATS_OK) return true;
+      NDCAO_TRY(connection_.CheckAllowed(subject));
+      if (IsPassing(status)) return false;
       return Connection::Failure("sending " + name, status);
     }));
   }

@@ -185,9 +185,11 @@ void Connection::OnError(natsConnection* connection, natsSubscription*, natsStat
   me->violation_ = text;
 }
 
-std::string Connection::ViolationOf(const std::string& subject) const {
+Status Connection::CheckAllowed(const std::string& subject) const {
   const std::lock_guard lock(mutex_);
-  return violation_.find(subject) != std::string::npos ? violation_ : "";
+  if (violation_.find(subject) == std::string::npos) return Ok();
+  return Failed(
+      fmt::format("the server does not let '{}' do this ({})", options_.writer, violation_));
 }
 
 Error Connection::Failure(const std::string& what, natsStatus status) {

@@ -24,8 +24,9 @@ class Connection {
 
   /// Grows with every reconnection.
   std::uint64_t epoch() const { return epoch_; }
-  /// The server's last "Permissions Violation", if any names `subject`.
-  std::string ViolationOf(const std::string& subject) const;
+  /// kFailed if the server's last "Permissions Violation" names `subject` or the beginning of one:
+  /// a request that is not allowed is not answered.
+  Status CheckAllowed(const std::string& subject) const;
 
   /// A failed call as an Error: "what: reason".
   static Error Failure(const std::string& what, natsStatus status);

@@ -57,6 +57,7 @@ Result<std::uint64_t> JournalConsumer::LastSequence() {
     const natsStatus status =
         js_GetStreamInfo(Out(info), connection_.js(), stream_.c_str(), nullptr, &code);
     if (status == NATS_OK) last = info->State.LastSeq;
+    NDCAO_TRY(connection_.CheckAllowed("$JS.API.STREAM.INFO." + stream_));
     if (status == NATS_OK || IsPassing(status) || status == NATS_ERR) return status == NATS_OK;
     return Connection::Failure("stream " + stream_, status);
   }));
@@ -100,6 +101,7 @@ Result<bool> JournalConsumer::TrySubscribe() {
   natsStatus status =
       js_AddConsumer(Out(info), connection_.js(), stream_.c_str(), &config, nullptr, &code);
   if (status != NATS_OK) {
+    NDCAO_TRY(connection_.CheckAllowed("$JS.API.CONSUMER.CREATE." + stream_));
     if (IsPassing(status) || status == NATS_ERR) return false;  // a cluster that elects
     return Connection::Failure("consumer of stream " + stream_, status);
   }

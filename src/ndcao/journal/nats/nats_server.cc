@@ -44,9 +44,17 @@ Status NatsServer::PrepareBucket(const char* name, std::uint8_t history,
     config.Replicas = options().replicas;
     BucketHandle made;
     const natsStatus status = js_CreateKeyValue(Out(made), connection_->js(), &config);
-    if (status == NATS_OK || IsPassing(status)) return status == NATS_OK;
+    if (status == NATS_OK) return true;
+    NDCAO_TRY(connection_->CheckAllowed("$JS.API.STREAM.CREATE"));
+    if (IsPassing(status)) return false;
+    if (options().replicas > 1 && status == NATS_ERR) return NoSuchCluster();
     return Connection::Failure(fmt::format("making the bucket {}", name), status);
   });
+}
+
+Error NatsServer::NoSuchCluster() const {
+  return Invalid(fmt::format("--replicas {}: the server at {} is no cluster of so many",
+                             options().replicas, url()));
 }
 
 Status NatsServer::PrepareStream(const std::string& name, const std::string& subject,
@@ -73,11 +81,10 @@ Status NatsServer::PrepareStream(const std::string& name, const std::string& sub
         js_GetStreamInfo(Out(info), connection_->js(), name.c_str(), nullptr, &code);
     if (status == NATS_OK) return true;
     status = js_AddStream(Out(info), connection_->js(), &config, nullptr, &code);
-    if (status == NATS_OK || IsPassing(status)) return status == NATS_OK;
-    if (code == JSStreamReplicasNotSupportedErr) {
-      return Invalid(fmt::format("--replicas {}: the server at {} is no cluster of so many",
-                                 options().replicas, url()));
-    }
+    if (status == NATS_OK) return true;
+    NDCAO_TRY(connection_->CheckAllowed("$JS.API.STREAM.CREATE"));
+    if (IsPassing(status)) return false;
+    if (code == JSStreamReplicasNotSupportedErr) return NoSuchCluster();
     return Connection::Failure("making the stream " + name, status);
   });
 }
@@ -239,11 +246,15 @@ Result<std::optional<std::string>> NatsServer::GetManifest(const std::string& ru
   return std::optional(manifest.about);
 }
 
-bool NatsServer::TakeLease(const std::string& run) {
-  BucketHandle bucket;
-  if (js_KeyValue(Out(bucket), connection_->js(), kAliveBucket) != NATS_OK) return false;
-  return kvStore_CreateString(nullptr, bucket.get(), LeaseKey(run).c_str(),
-                              options().writer.c_str()) == NATS_OK;
+Result<bool> NatsServer::TakeLease(const std::string& run) {
+  NDCAO_ASSIGN(const BucketHandle bucket, Bucket(kAliveBucket));
+  if (bucket == nullptr) return false;
+  const std::string key = LeaseKey(run);
+  const natsStatus status =
+      kvStore_CreateString(nullptr, bucket.get(), key.c_str(), options().writer.c_str());
+  if (status == NATS_OK) return true;
+  NDCAO_TRY(connection_->CheckAllowed(fmt::format("$KV.{}.{}", kAliveBucket, key)));
+  return false;
 }
 
 void NatsServer::Beat(const std::string& run, const std::string& text) {

@@ -26,7 +26,7 @@ class NatsServer : public RunServer {
                                                         const std::string& name, int age) override;
   Result<std::optional<std::string>> GetManifest(const std::string& run,
                                                  const std::string& name) override;
-  bool TakeLease(const std::string& run) override;
+  Result<bool> TakeLease(const std::string& run) override;
   void Beat(const std::string& run, const std::string& text) override;
   void Leave(const std::string& run) override;
   Result<std::unique_ptr<NatsJournal>> OpenJournal(const std::string& run,
@@ -35,6 +35,7 @@ class NatsServer : public RunServer {
  private:
   Status PrepareBucket(const char* name, std::uint8_t history, std::chrono::seconds lifetime);
   Status PrepareStream(const std::string& name, const std::string& subject, bool journal);
+  Error NoSuchCluster() const;
   /// Null if the bucket does not exist.
   Result<BucketHandle> Bucket(const char* name);
   Result<std::vector<std::string>> Keys(const char* bucket);

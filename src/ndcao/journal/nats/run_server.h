@@ -72,8 +72,8 @@ class RunServer {
                                                                 int age) = 0;
   virtual Result<std::optional<std::string>> GetManifest(const std::string& run,
                                                          const std::string& name) = 0;
-  /// True for one process at a time; lasts some seconds.
-  virtual bool TakeLease(const std::string& run) = 0;
+  /// True for one process at a time; lasts some seconds. kFailed if the server does not let us ask.
+  virtual Result<bool> TakeLease(const std::string& run) = 0;
 
   /// Says that this process works on the run, for some seconds. Nobody waits for an answer.
   virtual void Beat(const std::string& run, const std::string& text) = 0;

@@ -35,6 +35,7 @@ struct Subject {
   ParameterVector parameters;
   ProblemSources sources;
   std::unique_ptr<Problem> problem;
+  std::unique_ptr<RunHome> home;  // keeps the model's file
 };
 
 Result<Subject> SubjectFromRun(const Flags& flags) {
@@ -42,7 +43,7 @@ Result<Subject> SubjectFromRun(const Flags& flags) {
   options.mode = OpenMode::kReadOnly;
   RunLocation location = flags.location;
   if (!location.on_server()) std::swap(location.run, location.directory);
-  NDCAO_ASSIGN(const auto run, OpenRun(location, options, false));
+  NDCAO_ASSIGN(auto run, OpenRun(location, options, false));
   Subject subject;
   subject.spec = run->spec();
   subject.sources = run->Sources(flags.data_dir, 60);
@@ -52,6 +53,7 @@ Result<Subject> SubjectFromRun(const Flags& flags) {
   NDCAO_ASSIGN(const Offset end, run->End());
   NDCAO_ASSIGN(const Replica replica, run->Fold(subject.problem->layout(), end, false));
   subject.parameters = *replica.parameters();
+  subject.home = std::move(run);
   return subject;
 }
 

@@ -63,8 +63,8 @@ class NatsRun : public RunHome {
   Offset snapshot_offset_ = 0;
   std::unique_ptr<NatsJournal> journal_;
   std::chrono::steady_clock::time_point last_beat_;
-  std::atomic<bool> sending_ = false;      // a snapshot; or not allowed to
-  std::jthread sender_;  // of a snapshot
+  std::atomic<bool> sending_ = false;  // a snapshot; or not allowed to
+  std::jthread sender_;                // of a snapshot
 };
 
 }  // namespace ndcao

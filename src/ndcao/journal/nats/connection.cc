@@ -116,6 +116,14 @@ Status Connection::ConfigureIdentity(natsOptions* raw) {
   return Ok();
 }
 
+Error Connection::NoTls(natsStatus status) const {
+  const char* detail = nats_GetLastError(nullptr);
+  const bool more = detail != nullptr && *detail != 0;
+  return Invalid(
+      fmt::format("--journal {}: no TLS connection ({}); check --tls-ca, --tls-cert and --tls-key",
+                  options_.url, more ? detail : natsStatus_GetText(status)));
+}
+
 // A sentence for whoever typed --journal.
 Error Connection::Refusal(natsStatus status) const {
   const std::string where = "--journal " + options_.url;
@@ -131,13 +139,10 @@ Error Connection::Refusal(natsStatus status) const {
                      "--tls-cert and --tls-key");
     case NATS_SSL_ERROR:
     case NATS_SECURE_CONNECTION_WANTED:
-    case NATS_SECURE_CONNECTION_REQUIRED: {
-      const char* detail = nats_GetLastError(nullptr);
-      return Invalid(
-          fmt::format("{}: no TLS connection ({}); check --tls-ca, --tls-cert and --tls-key", where,
-                      detail != nullptr ? detail : natsStatus_GetText(status)));
-    }
+    case NATS_SECURE_CONNECTION_REQUIRED:
+      return NoTls(status);
     default:
+      if (options_.url.starts_with("tls://")) return NoTls(status);
       return Invalid(fmt::format(
           "{}: what answers there is no NATS server, or it cannot be reached ({}); correct host "
           "and port",

@@ -36,6 +36,7 @@ class Connection {
   Status Configure(natsOptions* raw);
   Status ConfigureIdentity(natsOptions* raw);
   Status CheckJetStream();
+  Error NoTls(natsStatus status) const;
   Error Refusal(natsStatus status) const;
   static void OnReconnect(natsConnection*, void* self);
   static void OnError(natsConnection*, natsSubscription*, natsStatus, void* self);

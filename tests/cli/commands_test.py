@@ -194,7 +194,7 @@ class BadInputTest(Program):
 class HelpTest(Program):
     def test_every_verb_explains_itself(self):
         shown = self.run_ndcao("--help").stdout
-        for verb in ("train", "resume", "replay", "verify", "inspect", "export", "eval", "worker",
+        for verb in ("train", "resume", "replay", "verify", "inspect", "export", "eval", "worker", "runs",
                      "bench"):
             self.assertIn(verb, shown)
             self.assertIn("Usage", self.run_ndcao(verb, "--help").stdout)

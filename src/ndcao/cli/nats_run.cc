@@ -23,6 +23,8 @@ constexpr char kSnapshot[] = "snapshot";
 // A run that is just being begun gets so long to have its record 0.
 constexpr milliseconds kBeginning{20000};
 constexpr milliseconds kBeat{5000};
+// In a cluster, any server answers for a key, and may be a little behind the one that stored it.
+constexpr milliseconds kReplication{5000};
 // A value of the bucket travels in one message.
 constexpr std::size_t kLargestSpec = 512 << 10;
 
@@ -33,6 +35,17 @@ std::string DescribeRun(const RunSetup& setup) {
   json["initial"] = DigestHex(setup.initial);
   json["layout"] = FormatLayout(setup.problem->layout());
   return json.dump();
+}
+
+// What `get` finds, asked again for `wait` while it finds nothing.
+template <typename Get>
+auto Await(Get get, milliseconds wait) -> decltype(get()) {
+  const auto deadline = std::chrono::steady_clock::now() + wait;
+  for (;;) {
+    auto found = get();
+    if (!found.ok() || found.value() || std::chrono::steady_clock::now() >= deadline) return found;
+    std::this_thread::sleep_for(milliseconds(50));
+  }
 }
 
 // Where a snapshot begins, the journal's checkpoint there, the replica's state.
@@ -81,7 +94,7 @@ Result<std::unique_ptr<NatsRun>> NatsRun::CreateOrJoin(std::unique_ptr<RunServer
     NDCAO_ASSIGN(const bool first, nats.Create(SpecKey(run), description));
     begun = !first;
   }
-  NDCAO_TRY(self->ReadSpec());
+  NDCAO_TRY(self->ReadSpec(kReplication));
   if (self->spec_ != setup.spec || self->digest_ != DigestHex(setup.initial)) {
     const std::string difference = DescribeDifference(self->spec_, setup.spec);
     return Invalid(fmt::format(
@@ -117,7 +130,7 @@ Result<std::unique_ptr<NatsRun>> NatsRun::Open(std::unique_ptr<RunServer> server
                                                const std::string& run, const std::string& products,
                                                bool from_start) {
   std::unique_ptr<NatsRun> self(new NatsRun(std::move(server), run, products));
-  NDCAO_TRY(self->ReadSpec());
+  NDCAO_TRY(self->ReadSpec(milliseconds(0)));
   NDCAO_TRY(self->OpenJournal(from_start));
   if (self->journal_->spec_hash() == 0) {
     NDCAO_ASSIGN(const SpecRecord record,
@@ -131,8 +144,8 @@ Result<std::unique_ptr<NatsRun>> NatsRun::Open(std::unique_ptr<RunServer> server
   return self;
 }
 
-Status NatsRun::ReadSpec() {
-  NDCAO_ASSIGN(const auto text, server_->Get(SpecKey(run_)));
+Status NatsRun::ReadSpec(milliseconds wait) {
+  NDCAO_ASSIGN(const auto text, Await([this] { return server_->Get(SpecKey(run_)); }, wait));
   if (!text) {
     return Invalid(fmt::format(
         "--run {}: there is no such run on {}; 'ndcao runs --journal {}' lists them, 'ndcao train' "
@@ -151,7 +164,8 @@ Status NatsRun::ReadSpec() {
 }
 
 Status NatsRun::FetchInitial() {
-  NDCAO_ASSIGN(const auto bytes, server_->GetBlob(run_, kInitial, 0));
+  NDCAO_ASSIGN(const auto bytes,
+               Await([this] { return server_->GetBlob(run_, kInitial, 0); }, kReplication));
   if (!bytes) return Corrupt(name() + ": its initial parameters are not on the server");
   initial_.resize(bytes->size() / sizeof(float));
   std::memcpy(initial_.data(), bytes->data(), initial_.size() * sizeof(float));
@@ -163,7 +177,8 @@ Status NatsRun::FetchInitial() {
 // A TorchScript file is part of the run: every machine works with its own copy.
 Status NatsRun::FetchModel() {
   if (!IsTorchScript(spec_.model)) return Ok();
-  NDCAO_ASSIGN(const auto bytes, server_->GetBlob(run_, kModel, 0));
+  NDCAO_ASSIGN(const auto bytes,
+               Await([this] { return server_->GetBlob(run_, kModel, 0); }, kReplication));
   if (!bytes) return Corrupt(name() + ": its model file is not on the server");
   model_file_ = fmt::format("{}/ndcao-{}-{}.pt", std::filesystem::temp_directory_path().string(),
                             spec_.model_hash, getpid());

@@ -48,7 +48,7 @@ class NatsRun : public RunHome {
       : server_(std::move(server)), run_(run), products_(products) {}
 
   Status Begin(const RunSetup& setup);
-  Status ReadSpec();
+  Status ReadSpec(std::chrono::milliseconds wait);
   Status FetchInitial();
   Status FetchModel();
   Status OpenJournal(bool from_start);

@@ -13,8 +13,8 @@ scripts/check_format
 scripts/build.sh release
 export OMP_WAIT_POLICY=passive
 
-scripts/build.sh fuzz journal_fuzz idx_fuzz
-for target in journal_fuzz idx_fuzz; do
+scripts/build.sh fuzz journal_fuzz nats_fuzz idx_fuzz
+for target in journal_fuzz nats_fuzz idx_fuzz; do
   echo "ndcao: fuzzing $target for $fuzz_seconds s" >&2
   corpus=$(mktemp -d)
   build/fuzz/tests/fuzz/$target -max_total_time="$fuzz_seconds" "$corpus" >"$corpus.log" 2>&1 || {

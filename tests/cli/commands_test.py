@@ -195,7 +195,7 @@ class HelpTest(Program):
     def test_every_verb_explains_itself(self):
         shown = self.run_ndcao("--help").stdout
         for verb in ("train", "resume", "replay", "verify", "inspect", "export", "eval", "worker",
-                     "bench", "report", "cases"):
+                     "runs", "bench", "report", "cases"):
             self.assertIn(verb, shown)
             self.assertIn("Usage", self.run_ndcao(verb, "--help").stdout)
         self.assertIn("noise-budget", self.run_ndcao("train", "--help").stdout)

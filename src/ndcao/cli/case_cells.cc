@@ -90,7 +90,11 @@ Result<int> CellRunner::Run(const Cell& cell, const std::string& label) const {
   train.label = label;
   if (std::filesystem::exists(directory + "/journal")) {
     if (ReadCell(*this, cell).ok()) return kExitDone;
-    return Resume({train, directory, "", data_dir, 60});
+    ResumeCommand command;
+    command.train = train;
+    command.location.directory = directory;
+    command.data_dir = data_dir;
+    return Resume(command);
   }
   CLI::App app;
   TrainCommand command;

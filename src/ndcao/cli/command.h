@@ -15,6 +15,7 @@ using Action = std::function<int()>;
 void AddTrain(CLI::App& app, Action& action);
 void AddResume(CLI::App& app, Action& action);
 void AddWorker(CLI::App& app, Action& action);
+void AddRuns(CLI::App& app, Action& action);
 void AddInspection(CLI::App& app, Action& action);  ///< replay, verify, inspect, export
 void AddEval(CLI::App& app, Action& action);
 void AddBench(CLI::App& app, Action& action);

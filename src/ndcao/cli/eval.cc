@@ -10,6 +10,7 @@
 #include "ndcao/cli/command.h"
 #include "ndcao/cli/files.h"
 #include "ndcao/cli/pictures.h"
+#include "ndcao/cli/run_location.h"
 #include "ndcao/cli/run_options.h"
 #include "ndcao/cli/train_run.h"
 
@@ -17,7 +18,7 @@ namespace ndcao {
 namespace {
 
 struct Flags {
-  std::string run;
+  RunLocation location;  // its directory or run: --run
   std::string model;
   std::string params;
   std::string data;
@@ -34,21 +35,25 @@ struct Subject {
   ParameterVector parameters;
   ProblemSources sources;
   std::unique_ptr<Problem> problem;
+  std::unique_ptr<RunHome> home;  // keeps the model's file
 };
 
 Result<Subject> SubjectFromRun(const Flags& flags) {
   FileJournalOptions options;
   options.mode = OpenMode::kReadOnly;
-  NDCAO_ASSIGN(RunDirectory run, RunDirectory::Open(flags.run, options));
+  RunLocation location = flags.location;
+  if (!location.on_server()) std::swap(location.run, location.directory);
+  NDCAO_ASSIGN(auto run, OpenRun(location, options, false));
   Subject subject;
-  subject.spec = run.spec();
-  subject.sources = run.Sources(flags.data_dir, 60);
+  subject.spec = run->spec();
+  subject.sources = run->Sources(flags.data_dir, 60);
   if (!flags.data.empty()) subject.spec.data = flags.data, subject.spec.data_hash.clear();
   if (!flags.objective.empty()) subject.spec.objective = flags.objective;
   NDCAO_ASSIGN(subject.problem, MakeProblem(subject.spec, subject.sources));
-  NDCAO_ASSIGN(const Offset end, run.journal().End());
-  NDCAO_ASSIGN(const Replica replica, run.Fold(subject.problem->layout(), end, false));
+  NDCAO_ASSIGN(const Offset end, run->End());
+  NDCAO_ASSIGN(const Replica replica, run->Fold(subject.problem->layout(), end, false));
   subject.parameters = *replica.parameters();
+  subject.home = std::move(run);
   return subject;
 }
 
@@ -87,11 +92,11 @@ Status ShowPictures(const Flags& flags, const Subject& subject) {
 }
 
 Result<int> Eval(const Flags& flags) {
-  if (flags.run.empty() == flags.model.empty()) {
+  if (flags.location.run.empty() == flags.model.empty()) {
     return Invalid("what to evaluate is missing: --run DIR, or --model M with --params FILE");
   }
   NDCAO_ASSIGN(const Subject subject,
-               flags.run.empty() ? SubjectFromModel(flags) : SubjectFromRun(flags));
+               flags.location.run.empty() ? SubjectFromModel(flags) : SubjectFromRun(flags));
   NDCAO_ASSIGN(const auto evaluator, subject.problem->NewEvaluator());
   std::copy(subject.parameters.begin(), subject.parameters.end(), evaluator->parameters().begin());
   NDCAO_ASSIGN(const Score score, evaluator->Test());
@@ -118,7 +123,9 @@ void AddEval(CLI::App& app, Action& action) {
   CLI::App* verb = app.add_subcommand(
       "eval", "Loss and accuracy on the test part, of a run or of a model with parameters.");
   auto flags = std::make_shared<Flags>();
-  verb->add_option("--run", flags->run, "A run directory");
+  verb->add_option("--run", flags->location.run,
+                   "A run directory; with --journal nats://HOST:PORT, a run's name there");
+  AddJournalOptions(*verb, flags->location, "The server of the run: nats://HOST:PORT");
   verb->add_option("--model", flags->model, "Instead of a run: a model, as for train");
   verb->add_option("--params", flags->params,
                    "Its parameters, a file of float32 values (default: initial ones)");

@@ -8,6 +8,7 @@
 #include "ndcao/cli/command.h"
 #include "ndcao/cli/files.h"
 #include "ndcao/cli/progress.h"
+#include "ndcao/cli/run_location.h"
 #include "ndcao/cli/run_options.h"
 #include "ndcao/cli/train_run.h"
 #include "ndcao/evaluate/torch/network_problem.h"
@@ -17,7 +18,7 @@ namespace ndcao {
 namespace {
 
 struct Flags {
-  std::string run;
+  RunLocation location;
   std::string out;
   std::string data_dir;
   std::optional<std::uint64_t> until;
@@ -29,18 +30,18 @@ struct Flags {
 using Json = nlohmann::ordered_json;
 
 struct OpenedRun {
-  RunDirectory directory;
+  std::unique_ptr<RunHome> home;
   Layout layout;
   Offset end = 0;
 };
 
-// The layout comes with the journal's first record's spec; no data set is needed for it.
-Result<OpenedRun> OpenRun(const Flags& flags) {
+// The layout is kept with the run; no data set is needed for it.
+Result<OpenedRun> OpenRun(const Flags& flags, bool from_start) {
   FileJournalOptions options;
   options.mode = OpenMode::kReadOnly;
-  NDCAO_ASSIGN(RunDirectory run, RunDirectory::Open(flags.run, options));
-  NDCAO_ASSIGN(Layout layout, run.ReadLayout());
-  NDCAO_ASSIGN(Offset end, run.journal().End());
+  NDCAO_ASSIGN(auto run, ndcao::OpenRun(flags.location, options, from_start));
+  NDCAO_ASSIGN(Layout layout, run->ReadLayout());
+  NDCAO_ASSIGN(Offset end, run->End());
   if (flags.until && *flags.until > end) {
     return Invalid(fmt::format("--until {}: the journal has {} records", *flags.until, end));
   }
@@ -51,30 +52,30 @@ Result<OpenedRun> OpenRun(const Flags& flags) {
 /// Folds one block alone: its slice of the initial parameters, its optimizer, the losses.
 Result<ParameterVector> FoldBlock(OpenedRun& run, BlockId block) {
   NDCAO_ASSIGN(const Partition partition,
-               MakePartition(run.directory.spec().blocks, run.directory.spec().blocks_text,
-                             run.layout, run.directory.spec().seed));
+               MakePartition(run.home->spec().blocks, run.home->spec().blocks_text, run.layout,
+                             run.home->spec().seed));
   if (block >= partition.blocks().size()) {
     return Invalid(fmt::format("--block {}: the run has blocks 0 to {}", block,
                                partition.blocks().size() - 1));
   }
   ParameterVector slice;
   for (const Run& part : partition.blocks()[block].slice.runs()) {
-    const auto begin = run.directory.initial().begin() + static_cast<std::ptrdiff_t>(part.global);
+    const auto begin = run.home->initial().begin() + static_cast<std::ptrdiff_t>(part.global);
     slice.insert(slice.end(), begin, begin + static_cast<std::ptrdiff_t>(part.length));
   }
   NDCAO_ASSIGN(Replica replica,
-               Replica::Create(run.directory.spec(), run.layout, std::move(slice), block));
-  NDCAO_TRY(run.directory.FoldInto(replica, run.end));
+               Replica::Create(run.home->spec(), run.layout, std::move(slice), block));
+  NDCAO_TRY(run.home->FoldInto(replica, run.end));
   return *replica.parameters();
 }
 
 Result<int> Replay(const Flags& flags) {
-  NDCAO_ASSIGN(OpenedRun run, OpenRun(flags));
+  NDCAO_ASSIGN(OpenedRun run, OpenRun(flags, true));
   ParameterVector parameters;
   if (flags.block) {
     NDCAO_ASSIGN(parameters, FoldBlock(run, *flags.block));
   } else {
-    NDCAO_ASSIGN(const Replica replica, run.directory.Fold(run.layout, run.end, true));
+    NDCAO_ASSIGN(const Replica replica, run.home->Fold(run.layout, run.end, true));
     parameters = *replica.parameters();
   }
   if (!flags.out.empty()) NDCAO_TRY(WriteParameters(flags.out, parameters));
@@ -94,15 +95,10 @@ Result<int> Replay(const Flags& flags) {
 }
 
 Result<int> Verify(const Flags& flags) {
-  NDCAO_ASSIGN(OpenedRun run, OpenRun(flags));
-  NDCAO_ASSIGN(const std::uint64_t torn, run.directory.journal().TornTail());
-  NDCAO_ASSIGN(const Replica replica, run.directory.Fold(run.layout, run.end, true));
-  NDCAO_ASSIGN(const std::uint64_t chain, run.directory.journal().ChainAt(run.end));
-  if (chain != replica.chain()) {
-    return Corrupt(
-        fmt::format("the hash chain of the journal ends in {}, that of its records in {}",
-                    Hex(chain), Hex(replica.chain())));
-  }
+  NDCAO_ASSIGN(OpenedRun run, OpenRun(flags, true));
+  NDCAO_ASSIGN(const std::uint64_t torn, run.home->TornTail());
+  NDCAO_ASSIGN(const Replica replica, run.home->Fold(run.layout, run.end, true));
+  NDCAO_TRY(run.home->CheckChain(replica));
   const ReplicaCounters& counters = replica.counters();
   Json json;
   json["verified"] = true;
@@ -112,6 +108,7 @@ Result<int> Verify(const Flags& flags) {
   json["stale"] = counters.stale;
   json["foreign"] = counters.foreign;
   json["torn_tail_bytes"] = torn;
+  json["remarks"] = run.home->Remarks();
   json["chain"] = Hex(replica.chain());
   json["digest"] = replica.digest();
   if (flags.json) {
@@ -121,6 +118,7 @@ Result<int> Verify(const Flags& flags) {
         "sound: {} records, every checksum, the hash chain and every journaled digest "
         "agree\ndigest {}\n",
         run.end, replica.digest());
+    if (!run.home->Remarks().empty()) fmt::print("{}\n", run.home->Remarks());
     if (torn > 0) fmt::print("{} bytes of an unfinished record follow; resume cuts them\n", torn);
   }
   return kExitDone;
@@ -143,8 +141,8 @@ void PrintBlocks(const Replica& replica) {
 }
 
 Result<int> Inspect(const Flags& flags) {
-  NDCAO_ASSIGN(OpenedRun run, OpenRun(flags));
-  NDCAO_ASSIGN(const Replica replica, run.directory.Fold(run.layout, run.end, false));
+  NDCAO_ASSIGN(OpenedRun run, OpenRun(flags, false));
+  NDCAO_ASSIGN(const Replica replica, run.home->Fold(run.layout, run.end, false));
   if (flags.partition) {
     fmt::print("{}", FormatPartition(replica.partition()));
     return kExitDone;
@@ -152,7 +150,7 @@ Result<int> Inspect(const Flags& flags) {
   const ReplicaCounters& counters = replica.counters();
   if (flags.json) {
     Json json;
-    json["spec"] = FormatRunSpec(run.directory.spec());
+    json["spec"] = FormatRunSpec(run.home->spec());
     json["records"] = run.end;
     json["parameters"] = replica.parameters()->size();
     json["blocks"] = replica.partition().blocks().size();
@@ -167,7 +165,7 @@ Result<int> Inspect(const Flags& flags) {
     fmt::print("{}\n", json.dump());
     return kExitDone;
   }
-  fmt::print("{}\n", FormatRunSpec(run.directory.spec()));
+  fmt::print("{}\n", FormatRunSpec(run.home->spec()));
   fmt::print("records {}   workers that joined {}   groups {}   forwards {} of {}\n", run.end,
              replica.joins(), counters.groups,
              FormatCount(static_cast<double>(counters.image_forwards)),
@@ -183,13 +181,14 @@ Result<int> Inspect(const Flags& flags) {
 }
 
 Result<int> Export(const Flags& flags) {
-  NDCAO_ASSIGN(OpenedRun run, OpenRun(flags));
-  if (run.directory.spec().model.empty()) {
-    return Invalid(fmt::format("'{}' trains no network: there is nothing to export", flags.run));
+  NDCAO_ASSIGN(OpenedRun run, OpenRun(flags, false));
+  if (run.home->spec().model.empty()) {
+    return Invalid(
+        fmt::format("'{}' trains no network: there is nothing to export", run.home->name()));
   }
-  NDCAO_ASSIGN(const Replica replica, run.directory.Fold(run.layout, run.end, false));
-  RunSpec spec = run.directory.spec();
-  NDCAO_ASSIGN(const auto problem, MakeProblem(spec, run.directory.Sources(flags.data_dir, 60)));
+  NDCAO_ASSIGN(const Replica replica, run.home->Fold(run.layout, run.end, false));
+  RunSpec spec = run.home->spec();
+  NDCAO_ASSIGN(const auto problem, MakeProblem(spec, run.home->Sources(flags.data_dir, 60)));
   NDCAO_TRY(ExportNetwork(*problem, *replica.parameters(), flags.out));
   if (!flags.json) fmt::print("{}\n", flags.out);
   return kExitDone;
@@ -198,7 +197,7 @@ Result<int> Export(const Flags& flags) {
 CLI::App* AddVerb(CLI::App& app, Action& action, const std::string& name, const std::string& help,
                   std::shared_ptr<Flags> flags, Result<int> (*act)(const Flags&)) {
   CLI::App* verb = app.add_subcommand(name, help);
-  verb->add_option("run", flags->run, "The run directory")->required();
+  AddRunLocation(*verb, flags->location);
   verb->add_option("--until", flags->until, "Fold only the records before this offset");
   verb->callback([&action, flags, act] {
     action = [flags, act] {

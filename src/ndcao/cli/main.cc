@@ -40,6 +40,7 @@ int Main(int argc, char** argv) {
   AddTrain(app, action);
   AddResume(app, action);
   AddWorker(app, action);
+  AddRuns(app, action);
   AddInspection(app, action);
   AddEval(app, action);
   AddBench(app, action);

@@ -8,21 +8,21 @@
 namespace ndcao {
 Result<int> Resume(const ResumeCommand& command) {
   NDCAO_ASSIGN(const FileJournalOptions journal, JournalOptions(command.train));
-  NDCAO_ASSIGN(RunDirectory run, RunDirectory::Open(command.run, journal));
-  RunSpec spec = run.spec();
+  NDCAO_ASSIGN(const auto run, OpenRun(command.location, journal, false));
+  RunSpec spec = run->spec();
   NDCAO_ASSIGN(const auto problem,
-               MakeProblem(spec, run.Sources(command.data_dir, command.exec_timeout)));
-  NDCAO_ASSIGN(const Offset end, run.journal().End());
-  NDCAO_ASSIGN(Replica replica, run.Fold(problem->layout(), end, false));
+               MakeProblem(spec, run->Sources(command.data_dir, command.exec_timeout)));
+  NDCAO_ASSIGN(const Offset end, run->End());
+  NDCAO_ASSIGN(Replica replica, run->Fold(problem->layout(), end, false));
   if (!command.budget.empty()) {
     NDCAO_ASSIGN(const std::uint64_t budget, ParseQuantity("--budget", command.budget));
     if (budget < replica.counters().image_forwards) {
       return Invalid(fmt::format("--budget {}: the run has used {} image-forwards already",
                                  command.budget, replica.counters().image_forwards));
     }
-    if (budget != replica.budget()) NDCAO_TRY(run.journal().Append(BudgetRecord{budget}));
+    if (budget != replica.budget()) NDCAO_TRY(run->journal().Append(BudgetRecord{budget}));
   }
-  return TrainRun(run, replica, *problem, command.train);
+  return TrainRun(*run, replica, *problem, command.train);
 }
 
 void AddResume(CLI::App& app, Action& action) {
@@ -34,7 +34,7 @@ void AddResume(CLI::App& app, Action& action) {
       "one\n"
       "goes on in an order of its own, and replays.");
   auto command = std::make_shared<ResumeCommand>();
-  verb->add_option("run", command->run, "The run directory")->required();
+  AddRunLocation(*verb, command->location);
   verb->add_option("--budget", command->budget,
                    "A new budget, in image-forwards from the beginning");
   verb->add_option("--data-dir", command->data_dir, "Where the data set's files lie");

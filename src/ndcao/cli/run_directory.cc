@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <nlohmann/json.hpp>
 #include <thread>
 
 #include "ndcao/base/hash.h"
@@ -18,14 +17,6 @@ namespace fs = std::filesystem;
 
 constexpr char kModelCopy[] = "model_initial.pt";
 
-std::string FormatLayout(const Layout& layout) {
-  nlohmann::ordered_json tensors = nlohmann::ordered_json::array();
-  for (const Tensor& tensor : layout.tensors()) {
-    tensors.push_back({{"name", tensor.name}, {"shape", tensor.shape}});
-  }
-  return tensors.dump(1) + "\n";
-}
-
 // A journal directory without a segment was left by a process that died before record 0.
 bool HasRecords(const std::string& journal) {
   std::error_code error;
@@ -33,16 +24,6 @@ bool HasRecords(const std::string& journal) {
     if (entry.path().extension() == ".log" && entry.file_size() > 0) return true;
   }
   return false;
-}
-
-Result<SpecRecord> ReadSpecRecord(Journal& journal, const std::string& path) {
-  NDCAO_ASSIGN(const auto entries, journal.Read(0, 1, std::chrono::milliseconds(0)));
-  const auto* record = entries.empty() ? nullptr : std::get_if<SpecRecord>(&entries.front().record);
-  if (record == nullptr) {
-    return Invalid(
-        fmt::format("run directory '{}': its journal is empty, so there is no run", path));
-  }
-  return *record;
 }
 
 // A run that is just being begun is held exclusively for a moment.
@@ -97,7 +78,9 @@ Result<RunDirectory> RunDirectory::Open(const std::string& path,
   NDCAO_ASSIGN(RunLock lock, WaitForRun(path));
   NDCAO_ASSIGN(auto journal, FileJournal::Open(path, existing));
   RunDirectory run(path, std::move(lock), std::move(journal));
-  NDCAO_ASSIGN(const SpecRecord record, ReadSpecRecord(*run.journal_, path));
+  NDCAO_ASSIGN(const SpecRecord record,
+               ReadSpecRecord(*run.journal_, fmt::format("run directory '{}'", path),
+                              std::chrono::milliseconds(0)));
   Result<RunSpec> spec = ParseRunSpec(record.spec);
   if (!spec.ok()) return spec.error().Context(fmt::format("run directory '{}'", path));
   run.spec_ = std::move(spec).value();
@@ -115,61 +98,41 @@ ProblemSources RunDirectory::Sources(const std::string& data_dir, double exec_ti
           initial_.size()};
 }
 
-Result<Replica> RunDirectory::StartingPoint(const Layout& layout, Offset until, bool from_start) {
-  if (!from_start) {
-    NDCAO_ASSIGN(const auto spec_hash, journal_->SpecHash());
-    SnapshotStore store(path_, spec_hash);
-    for (auto newest = store.ReadNewest(until); newest;
-         newest = store.ReadNewest(newest->offset - 1)) {
-      const auto chain = journal_->ChainAt(newest->offset);
-      Result<Replica> replica = Replica::Restore(spec_, layout, newest->bytes);
-      if (replica.ok() && chain.ok() && chain.value() == replica.value().chain()) return replica;
-      spdlog::warn("the snapshot at record {} does not fit the journal and is passed over",
-                   newest->offset);
-      if (newest->offset == 0) break;
+std::optional<Replica> RunDirectory::Restore(const Layout& layout, Offset until) {
+  const auto spec_hash = journal_->SpecHash();
+  if (!spec_hash.ok()) return std::nullopt;
+  SnapshotStore store(path_, spec_hash.value());
+  for (auto newest = store.ReadNewest(until); newest;
+       newest = store.ReadNewest(newest->offset - 1)) {
+    const auto chain = journal_->ChainAt(newest->offset);
+    Result<Replica> replica = Replica::Restore(spec_, layout, newest->bytes);
+    if (replica.ok() && chain.ok() && chain.value() == replica.value().chain()) {
+      return std::move(replica).value();
     }
+    spdlog::warn("the snapshot at record {} does not fit the journal and is passed over",
+                 newest->offset);
+    if (newest->offset == 0) break;
   }
-  return Replica::Create(spec_, layout, initial_);
-}
-
-Result<Replica> RunDirectory::Fold(const Layout& layout, Offset until, bool from_start) {
-  NDCAO_ASSIGN(Replica replica, StartingPoint(layout, until, from_start));
-  NDCAO_TRY(FoldInto(replica, until));
-  return replica;
-}
-
-Status RunDirectory::FoldInto(Replica& replica, Offset until) {
-  SerialExecutor executor;
-  while (replica.next_offset() < until) {
-    constexpr Offset kReadAtOnce = 1024;
-    const auto want = std::min(kReadAtOnce, until - replica.next_offset());
-    NDCAO_ASSIGN(const auto entries,
-                 journal_->Read(replica.next_offset(), want, std::chrono::milliseconds(0)));
-    if (entries.empty()) break;
-    for (const Entry& entry : entries) NDCAO_TRY(replica.Apply(entry, executor));
-  }
-  replica.TakeDecisions();  // attested when they were taken
-  return Ok();
+  return std::nullopt;
 }
 
 Result<Layout> RunDirectory::ReadLayout() const {
   NDCAO_ASSIGN(const std::string text, ReadText(File("layout.json")));
-  Layout layout;
-  try {
-    for (const auto& tensor : nlohmann::json::parse(text)) {
-      layout.Add(tensor.at("name"), tensor.at("shape"));
-    }
-  } catch (const nlohmann::json::exception& error) {
-    return Corrupt(fmt::format("'{}': {}", File("layout.json"), error.what()));
-  }
-  if (layout.size() != initial_.size()) {
-    return Corrupt(fmt::format("'{}': {} parameters, but the run has {}", File("layout.json"),
-                               layout.size(), initial_.size()));
-  }
-  return layout;
+  return ParseLayout(text, fmt::format("'{}'", File("layout.json")), initial_.size());
 }
 
-void RunDirectory::SaveSnapshot(const Replica& replica) {
+std::string RunDirectory::HowToGoOn(bool helper) const {
+  return (helper ? "ndcao worker --journal file:" : "ndcao resume ") + path_;
+}
+
+Status RunDirectory::CheckChain(const Replica& replica) {
+  NDCAO_ASSIGN(const std::uint64_t chain, journal_->ChainAt(replica.next_offset()));
+  if (chain == replica.chain()) return Ok();
+  return Corrupt(fmt::format("the hash chain of the journal ends in {}, that of its records in {}",
+                             Hex(chain), Hex(replica.chain())));
+}
+
+void RunDirectory::SaveSnapshot(const Replica& replica, bool) {
   const auto spec_hash = journal_->SpecHash();
   if (!spec_hash.ok()) return;
   SnapshotStore store(path_, spec_hash.value());

@@ -6,16 +6,14 @@
 #include <string>
 
 #include "ndcao/base/result.h"
-#include "ndcao/cli/run_options.h"
+#include "ndcao/cli/run_home.h"
 #include "ndcao/journal/file/file_journal.h"
 #include "ndcao/journal/file/run_lock.h"
 #include "ndcao/journal/file/snapshot_store.h"
-#include "ndcao/params/layout.h"
-#include "ndcao/replica/replica.h"
 
 namespace ndcao {
 
-class RunDirectory {
+class RunDirectory : public RunHome {
  public:
   /// Begins a run in a directory that holds none yet, and writes record 0.
   /// A TorchScript file is copied into it, so that the run does not depend on where it lies.
@@ -27,34 +25,29 @@ class RunDirectory {
 
   const std::string& path() const { return path_; }
   std::string File(const std::string& name) const { return path_ + "/" + name; }
-  const RunSpec& spec() const { return spec_; }
-  const ParameterVector& initial() const { return initial_; }
-  FileJournal& journal() { return *journal_; }
+  FileJournal& journal() override { return *journal_; }
+  Result<Offset> End() override { return journal_->End(); }
+  Result<Layout> ReadLayout() const override;
+  ProblemSources Sources(const std::string& data_dir, double exec_timeout) const override;
 
-  /// Where this run's problem is found on this machine.
-  ProblemSources Sources(const std::string& data_dir, double exec_timeout) const;
+  std::string name() const override { return path_; }
+  std::string HowToGoOn(bool helper) const override;
+  std::string products() const override { return path_; }
 
-  /// The fold of the journal up to `until` (exclusive), from the newest snapshot that helps
-  /// unless `from_start`.
-  Result<Replica> Fold(const Layout& layout, Offset until, bool from_start);
-  /// Folds into a replica that has been begun, up to `until` (exclusive).
-  Status FoldInto(Replica& replica, Offset until);
-  /// The layout of θ, as the run was begun with.
-  Result<Layout> ReadLayout() const;
-  /// Keeps the replica's state, so that the next Fold begins there. Failing costs only time.
-  void SaveSnapshot(const Replica& replica);
+  void SaveSnapshot(const Replica& replica, bool last) override;
+  Result<std::uint64_t> TornTail() override { return journal_->TornTail(); }
+  Status CheckChain(const Replica& replica) override;
+
+ protected:
+  std::optional<Replica> Restore(const Layout& layout, Offset until) override;
 
  private:
   RunDirectory(std::string path, RunLock lock, std::unique_ptr<FileJournal> journal)
       : path_(std::move(path)), lock_(std::move(lock)), journal_(std::move(journal)) {}
 
-  Result<Replica> StartingPoint(const Layout& layout, Offset until, bool from_start);
-
   std::string path_;
   RunLock lock_;
   std::unique_ptr<FileJournal> journal_;
-  RunSpec spec_;
-  ParameterVector initial_;
 };
 
 /// The default --out: runs/MODEL-DATA-seedS, with a number behind it if that exists.

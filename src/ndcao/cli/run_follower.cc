@@ -70,27 +70,28 @@ void RunFollower::Fold(const Entry& entry) {
   replica_.reset();
 }
 
-ReportedRun DescribeRun(RunDirectory& directory, RunHistory history, FoldHistory fold) {
-  ReportedRun run{directory.path(),
+ReportedRun DescribeRun(RunHome& home, RunHistory history, FoldHistory fold) {
+  ReportedRun run{home.name(),
                   FormatCommand(history.spec(), history.budget()),
                   std::move(history),
                   std::move(fold),
                   "",
-                  directory.journal().bytes()};
+                  home.journal().bytes()};
   if (run.fold.begin() > 0) {
-    run.fold_note = fmt::format(
-        "The blocks are shown from record {} on, where this session began; "
-        "'ndcao report {}' shows all of it.",
-        run.fold.begin(), directory.path());
+    run.fold_note = fmt::format("The blocks are shown from record {} on, where this session began",
+                                run.fold.begin());
+    const bool on_disk = home.products() == home.name();
+    run.fold_note +=
+        on_disk ? fmt::format("; 'ndcao report {}' shows all of it.", home.name()) : ".";
   }
   return run;
 }
 
-Result<RunHistory> ReadHistory(RunDirectory& directory) {
-  RunHistory history(directory.spec());
+Result<RunHistory> ReadHistory(RunHome& home) {
+  RunHistory history(home.spec());
   while (true) {
-    NDCAO_ASSIGN(const auto entries, directory.journal().Read(history.next_offset(), kReadAtOnce,
-                                                              std::chrono::milliseconds(0)));
+    NDCAO_ASSIGN(const auto entries, home.journal().Read(history.next_offset(), kReadAtOnce,
+                                                         std::chrono::milliseconds(0)));
     if (entries.empty()) return history;
     for (const Entry& entry : entries) history.Add(entry);
   }

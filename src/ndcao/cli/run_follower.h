@@ -36,9 +36,9 @@ class RunFollower {
 };
 
 /// The page's view of a run whose history and fold are at hand.
-ReportedRun DescribeRun(RunDirectory& directory, RunHistory history, FoldHistory fold);
+ReportedRun DescribeRun(RunHome& home, RunHistory history, FoldHistory fold);
 
 /// The history that the journal tells.
-Result<RunHistory> ReadHistory(RunDirectory& directory);
+Result<RunHistory> ReadHistory(RunHome& home);
 
 }  // namespace ndcao

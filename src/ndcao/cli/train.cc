@@ -1,9 +1,62 @@
 // ndcao train: begins a run and trains it.
 #include "ndcao/cli/train.h"
 
+#include <fmt/format.h>
+
+#include "ndcao/base/log.h"
 #include "ndcao/cli/command.h"
+#include "ndcao/cli/memory_run.h"
+#include "ndcao/cli/nats_run.h"
+#include "ndcao/cli/run_directory.h"
+#include "ndcao/cli/run_location.h"
+#include "ndcao/journal/nats/names.h"
 
 namespace ndcao {
+namespace {
+
+// --journal says where the run is kept; without it, --out does.
+Result<std::unique_ptr<RunHome>> BeginRun(const TrainCommand& command, const RunSetup& setup) {
+  constexpr std::string_view kFile = "file:";
+  const RunLocation& location = command.location;
+  if (location.on_server()) {
+    NDCAO_TRY(CheckName("--run", location.run));
+    NDCAO_ASSIGN(auto server, ConnectTo(location));
+    const std::string products = command.out.empty() ? "runs/" + location.run : command.out;
+    NDCAO_ASSIGN(auto run, NatsRun::CreateOrJoin(std::move(server), location.run, setup, products));
+    return std::unique_ptr<RunHome>(std::move(run));
+  }
+  if (location.journal == "mem:") {
+    NDCAO_ASSIGN(auto run, MemoryRun::Create(setup, command.out));
+    return std::unique_ptr<RunHome>(std::move(run));
+  }
+  std::string out = command.out.empty() ? DefaultRunDirectory(setup.spec) : command.out;
+  if (location.journal.starts_with(kFile)) out = location.journal.substr(kFile.size());
+  NDCAO_ASSIGN(const FileJournalOptions journal, JournalOptions(command.train));
+  NDCAO_ASSIGN(RunDirectory run, RunDirectory::Create(out, setup.spec, setup.problem->layout(),
+                                                      setup.initial, journal));
+  return std::unique_ptr<RunHome>(std::make_unique<RunDirectory>(std::move(run)));
+}
+
+Status CheckJournal(const TrainCommand& command) {
+  const std::string& journal = command.location.journal;
+  const bool file = journal.starts_with("file:") && journal.size() > 5;
+  if (!journal.empty() && journal != "mem:" && !file && !command.location.on_server()) {
+    return Invalid(fmt::format(
+        "--journal {}: expected file:DIR, mem:, or nats://HOST:PORT with --run NAME", journal));
+  }
+  if (file && !command.out.empty()) {
+    return Invalid(
+        fmt::format("--journal {} and --out {}: a run is in one place", journal, command.out));
+  }
+  if (command.location.on_server()) return CheckName("--run", command.location.run);
+  if (command.location.run.empty()) return Ok();
+  return Invalid(
+      fmt::format("--run {}: only a run on a server has a name; where a directory is, "
+                  "--out says",
+                  command.location.run));
+}
+
+}  // namespace
 
 void AddTrainCommand(CLI::App& verb, TrainCommand& command) {
   AddRunOptions(verb, command.run);
@@ -12,18 +65,17 @@ void AddTrainCommand(CLI::App& verb, TrainCommand& command) {
 }
 
 Result<int> Train(TrainCommand& command) {
+  NDCAO_TRY(CheckJournal(command));
   command.run.max_seconds = command.train.max_seconds;
-  NDCAO_ASSIGN(const FileJournalOptions journal, JournalOptions(command.train));
   NDCAO_ASSIGN(RunSetup setup, SetUpRun(command.run));
-  const std::string out = command.out.empty() ? DefaultRunDirectory(setup.spec) : command.out;
   // The replica checks blocks and options before anything is written.
-  NDCAO_ASSIGN(Replica replica,
-               Replica::Create(setup.spec, setup.problem->layout(), setup.initial));
-  NDCAO_ASSIGN(RunDirectory run, RunDirectory::Create(out, setup.spec, setup.problem->layout(),
-                                                      setup.initial, journal));
+  NDCAO_TRY(Replica::Create(setup.spec, setup.problem->layout(), setup.initial));
+  NDCAO_ASSIGN(const auto run, BeginRun(command, setup));
+  NDCAO_ASSIGN(const Offset end, run->End());
+  NDCAO_ASSIGN(Replica replica, run->Fold(setup.problem->layout(), end, false));
   command.train.budget_from_time =
       command.run.max_seconds > 0 && command.run.budget.empty() && command.run.epochs == 0;
-  return TrainRun(run, replica, *setup.problem, command.train);
+  return TrainRun(*run, replica, *setup.problem, command.train);
 }
 
 void AddTrain(CLI::App& app, Action& action) {
@@ -34,6 +86,11 @@ void AddTrain(CLI::App& app, Action& action) {
       "losses from which any moment of the run can be computed again, and the trained model.");
   auto command = std::make_shared<TrainCommand>();
   AddTrainCommand(*verb, *command);
+  AddJournalOptions(*verb, command->location,
+                    "Where the journal is kept: file:DIR (as --out), mem: (nowhere), or "
+                    "nats://HOST:PORT with --run NAME, which others may join");
+  verb->add_option("--run", command->location.run,
+                   "The run's name on the server; begun if there is none yet");
   verb->callback([&action, command] {
     action = [command] {
       const Result<int> code = Train(*command);

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "ndcao/base/result.h"
+#include "ndcao/cli/run_location.h"
 #include "ndcao/cli/run_options.h"
 #include "ndcao/cli/train_run.h"
 
@@ -13,6 +14,7 @@ namespace ndcao {
 struct TrainCommand {
   RunOptions run;
   TrainOptions train;
+  RunLocation location;
   std::string out;  ///< The run directory; empty: a new one under runs/.
 };
 
@@ -23,7 +25,7 @@ Result<int> Train(TrainCommand& command);
 /// What `ndcao resume` is told.
 struct ResumeCommand {
   TrainOptions train;
-  std::string run;
+  RunLocation location;
   std::string budget;  ///< Empty: the run's own.
   std::string data_dir;
   double exec_timeout = 60;

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <thread>
 
@@ -20,8 +21,6 @@
 
 namespace ndcao {
 namespace {
-
-constexpr double kSnapshotSeconds = 20;
 
 /// NaN has no place in JSON: null.
 nlohmann::json Number(double value) {
@@ -41,8 +40,7 @@ struct Summary {
   FoldHistory fold;
 };
 
-nlohmann::ordered_json SummaryJson(const Summary& summary, RunDirectory& run,
-                                   const Replica& replica) {
+nlohmann::ordered_json SummaryJson(const Summary& summary, RunHome& run, const Replica& replica) {
   const ReplicaCounters& counters = replica.counters();
   nlohmann::ordered_json json;
   json["test_accuracy"] = Number(summary.score.accuracy);
@@ -61,11 +59,11 @@ nlohmann::ordered_json SummaryJson(const Summary& summary, RunDirectory& run,
   json["batch"] = replica.spec().batch;
   json["journal_bytes"] = run.journal().bytes();
   json["digest"] = replica.digest();
-  json["run_dir"] = run.path();
+  json["run_dir"] = run.products();
   return json;
 }
 
-void PrintSummary(const Summary& summary, RunDirectory& run, const Replica& replica) {
+void PrintSummary(const Summary& summary, RunHome& run, const Replica& replica) {
   const ReplicaCounters& counters = replica.counters();
   if (!std::isnan(summary.score.accuracy)) {
     fmt::print("test accuracy  {:.2f} %\n", 100 * summary.score.accuracy);
@@ -80,32 +78,39 @@ void PrintSummary(const Summary& summary, RunDirectory& run, const Replica& repl
   fmt::print("journal        {} bytes for {} losses\n", run.journal().bytes(),
              counters.evaluations);
   fmt::print("digest         {}\n", replica.digest());
-  fmt::print("run directory  {}\n", run.path());
+  fmt::print("run            {}\n", run.name());
 }
 
-Status WritePage(RunDirectory& run, FoldHistory fold) {
+Status WritePage(RunHome& run, FoldHistory fold, const std::string& path) {
   if (!HasCharts()) return Ok();  // `ndcao report` says what is missing
   NDCAO_ASSIGN(RunHistory history, ReadHistory(run));
   const ReportedRun reported = DescribeRun(run, std::move(history), std::move(fold));
   NDCAO_ASSIGN(const std::string page,
                RenderPage(nlohmann::ordered_json::array({RunJson(reported)}), PageKind::kFile));
-  return WriteText(run.File("report.html"), page);
+  return WriteText(path, page);
 }
 
-Status WriteProducts(RunDirectory& run, const Replica& replica, const Problem& problem) {
+Status WriteProducts(RunHome& run, const Replica& replica, const Problem& problem, FoldHistory fold,
+                     bool page) {
+  const std::string directory = run.products();
+  if (directory.empty()) return Ok();
+  std::error_code error;
+  std::filesystem::create_directories(directory, error);
+  if (error) return Failed(fmt::format("cannot make '{}': {}", directory, error.message()));
+  NDCAO_TRY(WriteMetrics(run.journal(), fold, directory + "/metrics.jsonl"));
+  if (page) NDCAO_TRY(WritePage(run, std::move(fold), directory + "/report.html"));
   if (run.spec().model.empty())
-    return WriteParameters(run.File("parameters.bin"), *replica.parameters());
-  const std::string aside = run.File("model.pt.partial");
+    return WriteParameters(directory + "/parameters.bin", *replica.parameters());
+  const std::string path = directory + "/model.pt";
+  const std::string aside = path + ".partial";
   NDCAO_TRY(ExportNetwork(problem, *replica.parameters(), aside));
-  if (std::rename(aside.c_str(), run.File("model.pt").c_str()) != 0) {
-    return Failed("cannot write '" + run.File("model.pt") + "'");
-  }
+  if (std::rename(aside.c_str(), path.c_str()) != 0) return Failed("cannot write '" + path + "'");
   return Ok();
 }
 
 /// The last mark in the journal, then the files that are made from it.
-Status FinishRun(RunDirectory& run, const Replica& replica, const Problem& problem,
-                 Summary& summary, bool page) {
+Status FinishRun(RunHome& run, const Replica& replica, const Problem& problem, Summary& summary,
+                 bool page) {
   MarkRecord mark;
   mark.worker = summary.session.worker;
   mark.at = replica.next_offset();
@@ -116,15 +121,43 @@ Status FinishRun(RunDirectory& run, const Replica& replica, const Problem& probl
   mark.test_accuracy = static_cast<float>(summary.score.accuracy);
   mark.note = summary.session.done ? kBudgetUsedUp : "time over";
   NDCAO_TRY(run.journal().Append(mark));
-  NDCAO_TRY(WriteMetrics(run.journal(), summary.fold, run.File("metrics.jsonl")));
-  if (page) NDCAO_TRY(WritePage(run, std::move(summary.fold)));
-  return WriteProducts(run, replica, problem);
+  return WriteProducts(run, replica, problem, std::move(summary.fold), page);
 }
 
 Result<Score> MeasureScore(const Problem& problem, const ParameterVector& parameters) {
   NDCAO_ASSIGN(auto evaluator, problem.NewEvaluator());
   std::copy(parameters.begin(), parameters.end(), evaluator->parameters().begin());
   return evaluator->Test();
+}
+
+SessionOptions MakeSessionOptions(const TrainOptions& options) {
+  SessionOptions session;
+  session.threads = options.threads > 0
+                        ? options.threads
+                        : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+  session.name = WorkerName();
+  session.max_seconds = options.max_seconds;
+  session.budget_from_time = options.budget_from_time;
+  session.marks = options.marks;
+  session.delays.assign(static_cast<std::size_t>(session.threads),
+                        std::chrono::milliseconds(static_cast<long>(options.delay_ms)));
+  session.stop_requested = Interrupted;
+  return session;
+}
+
+// Sessions until one ends well; another one after the journal had to be opened anew.
+Result<SessionResult> RunSessions(RunHome& run, Replica& replica, const Problem& problem,
+                                  const SessionOptions& options) {
+  for (;;) {
+    Session session(run.journal(), replica, problem, options);
+    Result<SessionResult> result = session.Run();
+    if (result.ok() || Interrupted()) return result;
+    NDCAO_ASSIGN(const bool reopened, run.Reopen());
+    if (!reopened) return result.error().Context("run " + run.name());
+    NDCAO_ASSIGN(const Offset end, run.End());
+    NDCAO_ASSIGN(replica, run.Fold(problem.layout(), end, false));
+    spdlog::warn("{}; rolled back to record {}, and on from there", result.error().message(), end);
+  }
 }
 
 }  // namespace
@@ -138,6 +171,9 @@ void AddTrainOptions(CLI::App& verb, TrainOptions& options) {
                   "the last 50 ms), never (only the death of the process)")
       ->check(CLI::IsMember({"always", "interval", "never"}));
   verb.add_option("--max-seconds", options.max_seconds, "Stop after this time (0: no limit)")
+      ->check(CLI::NonNegativeNumber);
+  verb.add_option("--snapshot-seconds", options.snapshot_seconds,
+                  "Time between snapshots, from which others may catch up (0: none)")
       ->check(CLI::NonNegativeNumber);
   verb.add_flag("--json", options.json, "End standard output with one JSON object");
   verb.add_flag("--quiet", options.quiet, "No progress display");
@@ -164,46 +200,39 @@ int ReportError(const Error& error) {
   }
 }
 
-Result<int> TrainRun(RunDirectory& run, Replica& replica, const Problem& problem,
+Result<int> TrainRun(RunHome& run, Replica& replica, const Problem& problem,
                      const TrainOptions& options) {
   CatchInterrupts();
   ProgressDisplay display(options.quiet, options.label);
   Summary summary;
-  SessionOptions session_options;
-  session_options.threads =
-      options.threads > 0 ? options.threads
-                          : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
-  session_options.name = WorkerName();
-  session_options.max_seconds = options.max_seconds;
-  session_options.budget_from_time = options.budget_from_time;
-  session_options.marks = options.marks;
-  session_options.delays.assign(static_cast<std::size_t>(session_options.threads),
-                                std::chrono::milliseconds(static_cast<long>(options.delay_ms)));
+  SessionOptions session_options = MakeSessionOptions(options);
   session_options.on_progress = [&](const SessionProgress& progress) {
     summary.train_loss = progress.train_loss;
     display.Update(progress);
+    run.Beat(progress);
   };
-  session_options.stop_requested = Interrupted;
   auto last_snapshot = std::chrono::steady_clock::now();
   session_options.on_entry = [&](const Replica& now, const Entry&, Outcome) {
     summary.fold.Add(now);
     const auto time = std::chrono::steady_clock::now();
-    if (std::chrono::duration<double>(time - last_snapshot).count() < kSnapshotSeconds) return;
-    run.SaveSnapshot(now);
+    const double since = std::chrono::duration<double>(time - last_snapshot).count();
+    if (options.snapshot_seconds == 0 || since < options.snapshot_seconds) return;
+    run.SaveSnapshot(now, false);
     last_snapshot = time;
   };
-  Session session(run.journal(), replica, problem, std::move(session_options));
-  Result<SessionResult> result = session.Run();
+  Result<SessionResult> result = RunSessions(run, replica, problem, session_options);
   display.Finish();
-  if (!result.ok()) {
-    return result.error().Context(fmt::format("run {}", run.path()));
+  const bool stopped = Interrupted() && (!result.ok() || result.value().cancelled);
+  if (!result.ok() && !stopped) return result.error();
+  if (result.ok() && options.snapshot_seconds > 0) {
+    run.SaveSnapshot(replica, !options.leave_products);
   }
-  summary.session = result.value();
-  run.SaveSnapshot(replica);
-  if (summary.session.cancelled) {
-    spdlog::warn("stopped; nothing is lost. Go on with: ndcao resume {}", run.path());
+  run.Leave();
+  if (stopped) {
+    spdlog::warn("stopped; nothing is lost. Go on with: {}", run.HowToGoOn(options.leave_products));
     return kExitInterrupted;
   }
+  summary.session = result.value();
   NDCAO_ASSIGN(summary.score, MeasureScore(problem, *replica.parameters()));
   if (!options.leave_products) NDCAO_TRY(FinishRun(run, replica, problem, summary, options.page));
   if (!options.quiet && options.label.empty()) PrintSummary(summary, run, replica);

@@ -1,4 +1,4 @@
-// Training on a run directory: what `train`, `resume` and `worker` share.
+// Training on a run: what `train`, `resume` and `worker` share.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -22,6 +22,7 @@ struct TrainOptions {
   std::string fsync = "interval";
   double max_seconds = 0;
   bool budget_from_time = false;
+  double snapshot_seconds = 20;
   bool marks = true;
   bool page = true;             ///< Write report.html at the end.
   bool leave_products = false;  ///< A helper: the last mark and the files are left to others.
@@ -32,9 +33,10 @@ struct TrainOptions {
 void AddTrainOptions(CLI::App& verb, TrainOptions& options);
 Result<FileJournalOptions> JournalOptions(const TrainOptions& options);
 
-/// Trains until the budget is used up or somebody says stop, then writes model.pt,
-/// metrics.jsonl and report.html, and prints the summary. Returns the exit code.
-Result<int> TrainRun(RunDirectory& run, Replica& replica, const Problem& problem,
+/// Trains until the budget is used up or somebody says stop, then writes model.pt, metrics.jsonl
+/// and report.html, and prints the summary. Returns the exit code. If the journal turns out to have
+/// lost records, goes back to what is left of it and on from there.
+Result<int> TrainRun(RunHome& run, Replica& replica, const Problem& problem,
                      const TrainOptions& options);
 
 /// Prints an error for the user and returns its exit code.

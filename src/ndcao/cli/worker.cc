@@ -1,7 +1,8 @@
-// ndcao worker: joins a run from another process.
+// ndcao worker: joins a run from another process or machine.
 #include <fmt/format.h>
 
 #include "ndcao/cli/command.h"
+#include "ndcao/cli/run_location.h"
 #include "ndcao/cli/run_options.h"
 #include "ndcao/cli/train_run.h"
 
@@ -10,38 +11,36 @@ namespace {
 
 struct Flags {
   TrainOptions train;
-  std::string journal;
+  RunLocation location;
   std::string data_dir;
   double exec_timeout = 60;
 };
 
 Result<int> Work(Flags& flags) {
-  constexpr std::string_view kFile = "file:";
-  if (!flags.journal.starts_with(kFile)) {
-    return Invalid(
-        fmt::format("--journal {}: expected file:DIR, DIR being a run directory", flags.journal));
-  }
   NDCAO_ASSIGN(const FileJournalOptions options, JournalOptions(flags.train));
-  NDCAO_ASSIGN(RunDirectory run, RunDirectory::Open(flags.journal.substr(kFile.size()), options));
-  RunSpec spec = run.spec();
+  NDCAO_ASSIGN(const auto run, OpenRun(flags.location, options, false));
+  RunSpec spec = run->spec();
   NDCAO_ASSIGN(const auto problem,
-               MakeProblem(spec, run.Sources(flags.data_dir, flags.exec_timeout)));
-  NDCAO_ASSIGN(const Offset end, run.journal().End());
-  NDCAO_ASSIGN(Replica replica, run.Fold(problem->layout(), end, false));
+               MakeProblem(spec, run->Sources(flags.data_dir, flags.exec_timeout)));
+  NDCAO_ASSIGN(const Offset end, run->End());
+  NDCAO_ASSIGN(Replica replica, run->Fold(problem->layout(), end, false));
   flags.train.marks = false;
   flags.train.leave_products = true;
-  return TrainRun(run, replica, *problem, flags.train);
+  return TrainRun(*run, replica, *problem, flags.train);
 }
 
 }  // namespace
 
 void AddWorker(CLI::App& app, Action& action) {
-  CLI::App* verb = app.add_subcommand(
-      "worker",
-      "Join a run from another process: evaluate its trials until its budget is used up. Workers\n"
-      "may come and go at any time.");
+  CLI::App* verb = app.add_subcommand("worker",
+                                      "Join a run from another process or machine: evaluate its "
+                                      "trials until its budget is used up. Workers\n"
+                                      "may come and go at any time.");
   auto flags = std::make_shared<Flags>();
-  verb->add_option("--journal", flags->journal, "Where the run's journal is: file:DIR")->required();
+  AddJournalOptions(*verb, flags->location,
+                    "Where the run's journal is: file:DIR, or nats://HOST:PORT with --run NAME");
+  verb->get_option("--journal")->required();
+  verb->add_option("--run", flags->location.run, "The run's name on the server");
   verb->add_option("--data-dir", flags->data_dir, "Where the data set's files lie");
   verb->add_option("--exec-timeout", flags->exec_timeout,
                    "exec:PROGRAM: seconds that one answer may take")

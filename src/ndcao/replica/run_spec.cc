@@ -87,6 +87,13 @@ std::string DescribeDifference(const RunSpec& theirs, const RunSpec& mine) {
   if (theirs.precision != mine.precision) {
     return differs("the precision", theirs.precision, mine.precision);
   }
+  if (theirs.seed != mine.seed) return differs("the seed", theirs.seed, mine.seed);
+  if (theirs.budget != mine.budget) return differs("the budget", theirs.budget, mine.budget);
+  if (theirs.blocks != mine.blocks) return differs("the partition", theirs.blocks, mine.blocks);
+  if (theirs.batch != mine.batch) return differs("the batch", theirs.batch, mine.batch);
+  if (theirs.options.optimizer != mine.options.optimizer) {
+    return differs("the optimizer", theirs.options.optimizer, mine.options.optimizer);
+  }
   return theirs == mine ? "" : "the run specs differ";
 }
 

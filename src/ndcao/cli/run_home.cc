@@ -1,0 +1,70 @@
+#include "ndcao/cli/run_home.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+namespace ndcao {
+
+Result<Replica> RunHome::Fold(const Layout& layout, Offset until, bool from_start) {
+  std::optional<Replica> restored;
+  if (!from_start) restored = Restore(layout, until);
+  if (!restored) {
+    NDCAO_ASSIGN(Replica fresh, Replica::Create(spec_, layout, initial_));
+    restored.emplace(std::move(fresh));
+  }
+  NDCAO_TRY(FoldInto(*restored, until));
+  return std::move(*restored);
+}
+
+Status RunHome::FoldInto(Replica& replica, Offset until) {
+  SerialExecutor executor;
+  while (replica.next_offset() < until) {
+    constexpr Offset kReadAtOnce = 1024;
+    const auto want = std::min(kReadAtOnce, until - replica.next_offset());
+    NDCAO_ASSIGN(const auto entries,
+                 journal().Read(replica.next_offset(), want, std::chrono::milliseconds(0)));
+    if (entries.empty()) break;
+    for (const Entry& entry : entries) NDCAO_TRY(replica.Apply(entry, executor));
+  }
+  replica.TakeDecisions();  // attested when they were taken
+  return Ok();
+}
+
+Result<SpecRecord> ReadSpecRecord(Journal& journal, const std::string& where,
+                                  std::chrono::milliseconds wait) {
+  NDCAO_ASSIGN(const auto entries, journal.Read(0, 1, wait));
+  const auto* record = entries.empty() ? nullptr : std::get_if<SpecRecord>(&entries.front().record);
+  if (record == nullptr) {
+    return Invalid(fmt::format("{}: its journal is empty, so there is no run", where));
+  }
+  return *record;
+}
+
+std::string FormatLayout(const Layout& layout) {
+  nlohmann::ordered_json tensors = nlohmann::ordered_json::array();
+  for (const Tensor& tensor : layout.tensors()) {
+    tensors.push_back({{"name", tensor.name}, {"shape", tensor.shape}});
+  }
+  return tensors.dump(1) + "\n";
+}
+
+Result<Layout> ParseLayout(const std::string& text, const std::string& where,
+                           std::uint64_t parameters) {
+  Layout layout;
+  try {
+    for (const auto& tensor : nlohmann::json::parse(text)) {
+      layout.Add(tensor.at("name"), tensor.at("shape"));
+    }
+  } catch (const nlohmann::json::exception& error) {
+    return Corrupt(fmt::format("{}: {}", where, error.what()));
+  }
+  if (layout.size() != parameters) {
+    return Corrupt(
+        fmt::format("{}: {} parameters, but the run has {}", where, layout.size(), parameters));
+  }
+  return layout;
+}
+
+}  // namespace ndcao

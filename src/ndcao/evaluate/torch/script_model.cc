@@ -1,6 +1,8 @@
 #include "ndcao/evaluate/torch/script_model.h"
 
 #include <fmt/format.h>
+#include <torch/csrc/jit/passes/inliner.h>
+#include <torch/csrc/jit/passes/remove_mutation.h>
 
 #include <cstring>
 
@@ -130,6 +132,12 @@ int ScriptModel::SetBatchNorm(BatchNorm batch_norm) {
     ++layers;
   }
   return layers;
+}
+
+void ScriptModel::RemoveWrites() {
+  const auto graph = module_.get_method("forward").graph();
+  torch::jit::Inline(*graph);
+  torch::jit::RemoveTensorMutation(graph);
 }
 
 at::Tensor ScriptModel::Forward(const at::Tensor& input) {

@@ -41,6 +41,9 @@ class ScriptModel {
   at::Tensor Forward(const at::Tensor& input);
 
   const torch::jit::Module& module() const { return module_; }
+  /// Rewrites operations that write into their inputs as ones that do not, where that is the same;
+  /// before the first Forward.
+  void RemoveWrites();
   /// Switches the BatchNorm layers; returns how many there are.
   int SetBatchNorm(BatchNorm batch_norm);
 

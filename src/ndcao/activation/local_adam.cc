@@ -22,8 +22,9 @@ void Get(ByteReader& in, ParameterVector& values) {
 
 }  // namespace
 
-void LocalAdam::Update(std::uint64_t begin, std::uint64_t length, std::span<const float> gradient,
-                       double scale, double rate, std::uint64_t step, std::span<float> theta) {
+void LocalAdam::Update(std::uint64_t begin, std::uint64_t length, std::span<const float> update,
+                       std::uint64_t at, double scale, double rate, std::uint64_t step,
+                       std::span<float> theta) {
   const auto b1 = static_cast<float>(kFirstMemory);
   const auto b2 = static_cast<float>(kSecondMemory);
   const auto t = static_cast<double>(step);
@@ -33,10 +34,10 @@ void LocalAdam::Update(std::uint64_t begin, std::uint64_t length, std::span<cons
   float* m = first_.data() + begin;
   float* v = second_.data() + begin;
   float* x = theta.data() + begin;
-  const float* update = gradient.data() + begin;
+  const float* raw = update.data() + at;
   for (std::uint64_t i = 0; i < length; ++i) {
-    const float raw = update[i] * factor;
-    const float g = std::fabs(raw) < kLargest ? raw : 0.0f;
+    const float scaled = raw[i] * factor;
+    const float g = std::fabs(scaled) < kLargest ? scaled : 0.0f;
     m[i] = b1 * m[i] + (1 - b1) * g;
     v[i] = b2 * v[i] + (1 - b2) * (g * g);
     x[i] -= move * m[i] / (std::sqrt(v[i]) * widen + kTiny);

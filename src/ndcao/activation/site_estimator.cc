@@ -21,23 +21,30 @@ SiteEstimator::SiteEstimator(SiteShape shape, std::size_t features)
 // A probe of an example spans one of features × units directions, so a batch spans examples ×
 // probes of them, and a longer step would overshoot. Probes by weights change activations by
 // another size than 1, which the mean square of the change undoes.
-double SiteEstimator::StepSize(const SiteObservation& batch, double examples, double probes) const {
+double SiteEstimator::StepSize(double change, double examples, double probes) const {
   const auto units = static_cast<double>(shape_.units);
   const double spanned = examples * probes / (static_cast<double>(features_) * units);
   if (!shape_.by_weights) return std::min(kMostStep, kStability * spanned);
-  const double change = batch.change / (examples * probes * units);
-  return std::min(kMostStepByWeights, kStabilityByWeights * spanned) / (change + 1e-9);
+  const double mean = change / (examples * probes * units);
+  return std::min(kMostStepByWeights, kStabilityByWeights * spanned) / (mean + 1e-9);
 }
 
-void SiteEstimator::Learn(const SiteObservation& batch, double examples, double probes) {
+void SiteEstimator::Learn(std::span<const SiteSums* const> slots, double examples,
+                          double probes) {
   if (values_.empty()) return;
-  if (!std::isfinite(batch.observed) || !std::isfinite(batch.unforeseen)) return;
-  observed_ = kMemory * observed_ + (1 - kMemory) * batch.observed;
-  unforeseen_ = kMemory * unforeseen_ + (1 - kMemory) * batch.unforeseen;
-  const auto step = static_cast<float>(StepSize(batch, examples, probes) / examples);
+  SiteSums sum;
+  for (const SiteSums* slot : slots) {
+    sum.observed += slot->observed;
+    sum.unforeseen += slot->unforeseen;
+    sum.change += slot->change;
+  }
+  if (!std::isfinite(sum.observed) || !std::isfinite(sum.unforeseen)) return;
+  observed_ = kMemory * observed_ + (1 - kMemory) * sum.observed;
+  unforeseen_ = kMemory * unforeseen_ + (1 - kMemory) * sum.unforeseen;
+  const auto step = static_cast<float>(StepSize(sum.change, examples, probes) / examples);
   if (!std::isfinite(step)) return;
-  for (const std::vector<float>* correction : batch.corrections) {
-    const std::vector<float>& add = *correction;
+  for (const SiteSums* slot : slots) {
+    const std::vector<float>& add = slot->correction;
     const bool finite =
         std::all_of(add.begin(), add.end(), [](float x) { return std::isfinite(x); });
     if (!finite || add.size() != values_.size()) continue;

@@ -6,6 +6,7 @@
 #include <span>
 #include <vector>
 
+#include "ndcao/activation/probe_sums.h"
 #include "ndcao/base/bytes.h"
 
 namespace ndcao {
@@ -17,14 +18,6 @@ struct SiteShape {
   bool by_weights = false;   ///< Its probes perturb weights.
 };
 
-/// Sums of one batch at a site.
-struct SiteObservation {
-  std::span<const std::vector<float>*> corrections;  ///< Of every slot, features × units.
-  double observed = 0;    ///< Σ c²
-  double unforeseen = 0;  ///< Σ ρ²
-  double change = 0;      ///< Σ z²
-};
-
 class SiteEstimator {
  public:
   SiteEstimator(SiteShape shape, std::size_t features);
@@ -32,9 +25,9 @@ class SiteEstimator {
   /// C: features × units.
   const std::vector<float>& values() const { return values_; }
 
-  /// One step of normalised least mean squares; `probes` per example. A correction that is not
-  /// finite is left out.
-  void Learn(const SiteObservation& batch, double examples, double probes);
+  /// One step of normalised least mean squares on a batch of `examples`, from the sums of its
+  /// slots; `probes` per example. A correction that is not finite is left out.
+  void Learn(std::span<const SiteSums* const> slots, double examples, double probes);
 
   /// R²: the share of the responses' variance that is foreseen, over some hundred batches; 0 if
   /// nothing was observed.
@@ -44,7 +37,7 @@ class SiteEstimator {
   void Load(ByteReader& in);
 
  private:
-  double StepSize(const SiteObservation& batch, double examples, double probes) const;
+  double StepSize(double change, double examples, double probes) const;
 
   SiteShape shape_;
   std::size_t features_;

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "ndcao/base/hash.h"
+#include "ndcao/cli/activation_run.h"
 #include "ndcao/cli/command.h"
 #include "ndcao/cli/files.h"
 #include "ndcao/cli/progress.h"
@@ -70,6 +71,7 @@ Result<ParameterVector> FoldBlock(OpenedRun& run, BlockId block) {
 
 Result<int> Replay(const Flags& flags) {
   NDCAO_ASSIGN(OpenedRun run, OpenRun(flags));
+  NDCAO_TRY(run.directory.NeedsFold("replay"));
   ParameterVector parameters;
   if (flags.block) {
     NDCAO_ASSIGN(parameters, FoldBlock(run, *flags.block));
@@ -95,6 +97,7 @@ Result<int> Replay(const Flags& flags) {
 
 Result<int> Verify(const Flags& flags) {
   NDCAO_ASSIGN(OpenedRun run, OpenRun(flags));
+  NDCAO_TRY(run.directory.NeedsFold("verify"));
   NDCAO_ASSIGN(const std::uint64_t torn, run.directory.journal().TornTail());
   NDCAO_ASSIGN(const Replica replica, run.directory.Fold(run.layout, run.end, true));
   NDCAO_ASSIGN(const std::uint64_t chain, run.directory.journal().ChainAt(run.end));
@@ -144,6 +147,9 @@ void PrintBlocks(const Replica& replica) {
 
 Result<int> Inspect(const Flags& flags) {
   NDCAO_ASSIGN(OpenedRun run, OpenRun(flags));
+  if (run.directory.spec().probe == ProbeTarget::kActivations) {
+    return InspectActivations(run.directory, run.layout, flags.partition, flags.json);
+  }
   NDCAO_ASSIGN(const Replica replica, run.directory.Fold(run.layout, run.end, false));
   if (flags.partition) {
     fmt::print("{}", FormatPartition(replica.partition()));
@@ -187,10 +193,17 @@ Result<int> Export(const Flags& flags) {
   if (run.directory.spec().model.empty()) {
     return Invalid(fmt::format("'{}' trains no network: there is nothing to export", flags.run));
   }
-  NDCAO_ASSIGN(const Replica replica, run.directory.Fold(run.layout, run.end, false));
+  ParameterVector parameters;
+  if (flags.until) {
+    NDCAO_TRY(run.directory.NeedsFold("export --until"));
+    NDCAO_ASSIGN(const Replica replica, run.directory.Fold(run.layout, run.end, false));
+    parameters = *replica.parameters();
+  } else {
+    NDCAO_ASSIGN(parameters, run.directory.Parameters(run.layout));
+  }
   RunSpec spec = run.directory.spec();
   NDCAO_ASSIGN(const auto problem, MakeProblem(spec, run.directory.Sources(flags.data_dir, 60)));
-  NDCAO_TRY(ExportNetwork(*problem, *replica.parameters(), flags.out));
+  NDCAO_TRY(ExportNetwork(*problem, parameters, flags.out));
   if (!flags.json) fmt::print("{}\n", flags.out);
   return kExitDone;
 }

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "ndcao/base/log.h"
+#include "ndcao/cli/activation_run.h"
 #include "ndcao/cli/command.h"
 #include "ndcao/cli/run_options.h"
 #include "ndcao/cli/train_run.h"
@@ -23,6 +24,9 @@ Result<int> Resume(const Flags& flags) {
   RunSpec spec = run.spec();
   NDCAO_ASSIGN(const auto problem,
                MakeProblem(spec, run.Sources(flags.data_dir, flags.exec_timeout)));
+  if (spec.probe == ProbeTarget::kActivations) {
+    return TrainActivations(run, *problem, flags.train, flags.budget);
+  }
   NDCAO_ASSIGN(const Offset end, run.journal().End());
   NDCAO_ASSIGN(Replica replica, run.Fold(problem->layout(), end, false));
   if (!flags.budget.empty()) {

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 
+#include "ndcao/activation/activation_replica.h"
 #include "ndcao/base/hash.h"
 #include "ndcao/base/log.h"
 #include "ndcao/cli/files.h"
@@ -165,6 +166,49 @@ Result<Layout> RunDirectory::ReadLayout() const {
                                layout.size(), initial_.size()));
   }
   return layout;
+}
+
+Result<ParameterVector> RunDirectory::Parameters(const Layout& layout) {
+  if (spec_.probe == ProbeTarget::kActivations) {
+    const auto newest = NewestSnapshot();
+    if (!newest) return initial_;
+    NDCAO_ASSIGN(auto state, ActivationReplica::Read(newest->bytes));
+    return std::move(state.first);
+  }
+  NDCAO_ASSIGN(const Offset end, journal_->End());
+  NDCAO_ASSIGN(const Replica replica, Fold(layout, end, false));
+  return *replica.parameters();
+}
+
+Result<RunLock> RunDirectory::TakeTraining() {
+  const std::string held = path_ + "/snapshots";
+  std::error_code error;
+  fs::create_directories(held, error);
+  Result<RunLock> lock = RunLock::AcquireExclusive(held);
+  if (lock.ok() || lock.error().code() != ErrorCode::kConflict) return lock;
+  return Error(ErrorCode::kConflict,
+               fmt::format("run '{}': another process trains it, and a run that probes activations "
+                           "is trained by one process",
+                           path_));
+}
+
+std::optional<Snapshot> RunDirectory::NewestSnapshot() const {
+  const auto spec_hash = journal_->SpecHash();
+  if (!spec_hash.ok()) return std::nullopt;
+  return SnapshotStore(path_, spec_hash.value()).ReadNewest(~Offset{0});
+}
+
+Status RunDirectory::KeepState(std::uint64_t step, std::span<const std::byte> state) {
+  NDCAO_ASSIGN(const auto spec_hash, journal_->SpecHash());
+  return SnapshotStore(path_, spec_hash).Write(step, 0, state);
+}
+
+Status RunDirectory::NeedsFold(const std::string& verb) const {
+  if (spec_.probe == ProbeTarget::kWeights) return Ok();
+  return Invalid(fmt::format(
+      "{} '{}': the run probes activations, so its journal does not hold what its blocks learned "
+      "from (their own inputs), and there is nothing to fold",
+      verb, path_));
 }
 
 void RunDirectory::SaveSnapshot(const Replica& replica) {

@@ -3,6 +3,8 @@
 #pragma once
 
 #include <memory>
+#include <optional>
+#include <span>
 #include <string>
 
 #include "ndcao/base/result.h"
@@ -41,6 +43,17 @@ class RunDirectory {
   Status FoldInto(Replica& replica, Offset until);
   /// The layout of θ, as the run was begun with.
   Result<Layout> ReadLayout() const;
+  /// θ as it is now: of a run that probes activations, from its newest snapshot.
+  Result<ParameterVector> Parameters(const Layout& layout);
+
+  /// Runs that probe activations: held by the one process that trains. kConflict if another does.
+  Result<RunLock> TakeTraining();
+  std::optional<Snapshot> NewestSnapshot() const;
+  /// Keeps the state after `step` steps, from which the run can go on.
+  Status KeepState(std::uint64_t step, std::span<const std::byte> state);
+  /// Error for verbs that fold the journal, where there is nothing to fold.
+  Status NeedsFold(const std::string& verb) const;
+
   /// Keeps the replica's state, so that the next Fold begins there. Failing costs only time.
   void SaveSnapshot(const Replica& replica);
 

@@ -1,5 +1,6 @@
 // ndcao train: begins a run and trains it.
 #include "ndcao/base/log.h"
+#include "ndcao/cli/activation_run.h"
 #include "ndcao/cli/command.h"
 #include "ndcao/cli/run_options.h"
 #include "ndcao/cli/train_run.h"
@@ -17,6 +18,11 @@ Result<int> Train(Flags& flags) {
   NDCAO_ASSIGN(const FileJournalOptions journal, JournalOptions(flags.train));
   NDCAO_ASSIGN(RunSetup setup, SetUpRun(flags.run));
   const std::string out = flags.out.empty() ? DefaultRunDirectory(setup.spec) : flags.out;
+  if (setup.spec.probe == ProbeTarget::kActivations) {
+    NDCAO_ASSIGN(RunDirectory run, RunDirectory::Create(out, setup.spec, setup.problem->layout(),
+                                                        setup.initial, journal));
+    return TrainActivations(run, *setup.problem, flags.train, "");
+  }
   // The replica checks blocks and options before anything is written.
   NDCAO_ASSIGN(Replica replica,
                Replica::Create(setup.spec, setup.problem->layout(), setup.initial));

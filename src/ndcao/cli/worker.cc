@@ -23,6 +23,7 @@ Result<int> Work(Flags& flags) {
   }
   NDCAO_ASSIGN(const FileJournalOptions options, JournalOptions(flags.train));
   NDCAO_ASSIGN(RunDirectory run, RunDirectory::Open(flags.journal.substr(kFile.size()), options));
+  NDCAO_TRY(run.NeedsFold("worker"));
   RunSpec spec = run.spec();
   NDCAO_ASSIGN(const auto problem,
                MakeProblem(spec, run.Sources(flags.data_dir, flags.exec_timeout)));

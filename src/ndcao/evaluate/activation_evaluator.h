@@ -12,9 +12,9 @@
 #include <string>
 #include <vector>
 
+#include "ndcao/activation/probe_sums.h"
 #include "ndcao/base/result.h"
 #include "ndcao/evaluate/evaluator.h"
-#include "ndcao/params/parameter_vector.h"
 
 namespace ndcao {
 
@@ -58,24 +58,7 @@ struct ProbeRequest {
   /// Learned: the inverse of the features' second moment, r × r; empty: do not learn yet.
   std::span<const float> whitener;
   /// Learned: every site's estimator, r × units.
-  std::span<const std::vector<float>> estimators;
-};
-
-/// Of one site, summed over a slot.
-struct SiteSums {
-  std::vector<float> correction;  ///< r × units: what least mean squares adds to the estimator.
-  double observed = 0;            ///< Σ c²
-  double unforeseen = 0;          ///< Σ ρ²
-  double change = 0;              ///< Σ z², over examples and units.
-};
-
-struct ProbeSums {
-  ParameterVector gradient;     ///< d: outer products, summed over examples.
-  std::vector<SiteSums> sites;
-  std::vector<float> moment;    ///< r × r: Σ e eᵀ.
-  double loss = 0;              ///< Σ L₀ over the finite ones.
-  std::uint64_t finite = 0;     ///< Examples whose loss is finite.
-  std::uint64_t forwards = 0;   ///< Image-forwards: a pass from the middle counts one.
+  std::span<const std::span<const float>> estimators;
 };
 
 /// One per worker thread; used by that thread alone.

@@ -42,8 +42,8 @@ class Baseline {
     for (const auto& parameter : module_.parameters()) {
       parameters.push_back(parameter.set_requires_grad(true));
     }
-    adam_ = std::make_unique<torch::optim::Adam>(parameters,
-                                                 torch::optim::AdamOptions(options.rate));
+    adam_ =
+        std::make_unique<torch::optim::Adam>(parameters, torch::optim::AdamOptions(options.rate));
   }
 
   nlohmann::ordered_json Run() {
@@ -76,8 +76,7 @@ class Baseline {
     std::vector<std::int64_t> shape = data_.shape();
     shape.insert(shape.begin(), static_cast<std::int64_t>(indices.size()));
     at::Tensor input = at::empty(shape);
-    data_.Gather(part, indices,
-                 {input.data_ptr<float>(), static_cast<std::size_t>(input.numel())});
+    data_.Gather(part, indices, {input.data_ptr<float>(), static_cast<std::size_t>(input.numel())});
     return input;
   }
 

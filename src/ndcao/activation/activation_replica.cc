@@ -164,7 +164,8 @@ void ActivationReplica::Observe(std::span<const ProbeSums> slots, Executor& exec
     finite += slot.finite;
     loss += slot.loss;
     counters_.image_forwards += slot.forwards;
-    for (std::size_t i = 0; &slot != &slots[0] && i < moment.size(); ++i) moment[i] += slot.moment[i];
+    for (std::size_t i = 0; &slot != &slots[0] && i < moment.size(); ++i)
+      moment[i] += slot.moment[i];
   }
   counters_.evaluations += step_cost_ / std::max(1u, spec_.batch);
   counters_.barren = finite == 0 ? counters_.barren + 1 : 0;
@@ -244,10 +245,10 @@ std::optional<FallbackGroup> ActivationReplica::NextGroup() const {
 void ActivationReplica::ObserveGroup(const FallbackGroup& group, float centre,
                                      std::span<const float> losses, Executor& executor) {
   const std::uint64_t version = counters_.groups;
-  fallback_->Observe({group.trial, version, version + 1, static_cast<double>(version),
-                      static_cast<double>(std::max<std::uint64_t>(1, horizon() / interval())),
-                      centre, losses},
-                     theta_, theta_, executor);
+  fallback_->Observe(
+      {group.trial, version, version + 1, static_cast<double>(version),
+       static_cast<double>(std::max<std::uint64_t>(1, horizon() / interval())), centre, losses},
+      theta_, theta_, executor);
   ++counters_.groups;
   counters_.evaluations += losses.size() + 1;
   counters_.image_forwards += FallbackGroup::kBatch * (losses.size() + 1);

@@ -1,6 +1,6 @@
 // A run whose blocks probe activations: θ, every block's optimizer and estimators, as a function of
-// the sums that each step measures. No clock, thread, file or network; unlike Replica it is fed what
-// passes by in forward passes, which is not journaled, so it is restored from snapshots.
+// the sums that each step measures. No clock, thread, file or network; unlike Replica it is fed
+// what passes by in forward passes, which is not journaled, so it is restored from snapshots.
 //
 //   auto replica = ActivationReplica::Create(spec, layout, initial, sites).value();
 //   while (!replica.done()) replica.Observe(measured, executor);
@@ -31,8 +31,8 @@ namespace ndcao {
 /// Where a network is probed, as far as the arithmetic cares.
 struct SiteTable {
   std::vector<SiteShape> sites;
-  std::size_t features = 0;          ///< r
-  std::vector<std::size_t> probed;   ///< Tensors with a site; the others are probed by weights.
+  std::size_t features = 0;         ///< r
+  std::vector<std::size_t> probed;  ///< Tensors with a site; the others are probed by weights.
 };
 
 /// A group of evaluations for the parameters that are probed by weights.

@@ -65,11 +65,10 @@ Result<ActivationReplica> ActivationReplica::Restore(const RunSpec& spec, const 
                                                      std::span<const std::byte> snapshot) {
   NDCAO_ASSIGN(auto begun, Read(snapshot));
   if (begun.first.size() != layout.size()) {
-    return Corrupt(fmt::format("the snapshot has {} parameters, the network {}",
-                               begun.first.size(), layout.size()));
+    return Corrupt(fmt::format("the snapshot has {} parameters, the network {}", begun.first.size(),
+                               layout.size()));
   }
-  NDCAO_ASSIGN(ActivationReplica replica,
-               Create(spec, layout, std::move(begun.first), sites));
+  NDCAO_ASSIGN(ActivationReplica replica, Create(spec, layout, std::move(begun.first), sites));
   replica.counters_ = begun.second;
   ByteReader in(snapshot);
   in.Get<std::uint32_t>();

@@ -17,12 +17,12 @@ struct SiteSums {
 };
 
 struct ProbeSums {
-  ParameterVector gradient;      ///< d: outer products, summed over examples.
+  ParameterVector gradient;  ///< d: outer products, summed over examples.
   std::vector<SiteSums> sites;
-  std::vector<float> moment;     ///< r × r: Σ e eᵀ.
-  double loss = 0;               ///< Σ L₀ over the finite ones.
-  std::uint64_t finite = 0;      ///< Examples whose loss is finite.
-  std::uint64_t forwards = 0;    ///< Image-forwards: a pass from the middle counts one.
+  std::vector<float> moment;   ///< r × r: Σ e eᵀ.
+  double loss = 0;             ///< Σ L₀ over the finite ones.
+  std::uint64_t finite = 0;    ///< Examples whose loss is finite.
+  std::uint64_t forwards = 0;  ///< Image-forwards: a pass from the middle counts one.
 };
 
 }  // namespace ndcao

@@ -29,8 +29,7 @@ double SiteEstimator::StepSize(double change, double examples, double probes) co
   return std::min(kMostStepByWeights, kStabilityByWeights * spanned) / (mean + 1e-9);
 }
 
-void SiteEstimator::Learn(std::span<const SiteSums* const> slots, double examples,
-                          double probes) {
+void SiteEstimator::Learn(std::span<const SiteSums* const> slots, double examples, double probes) {
   if (values_.empty()) return;
   SiteSums sum;
   for (const SiteSums* slot : slots) {

@@ -13,9 +13,9 @@ namespace ndcao {
 
 /// A site as the arithmetic sees it.
 struct SiteShape {
-  std::uint64_t units = 0;   ///< Activations of one example.
-  bool probed = true;        ///< False for the outputs, whose signal is measured.
-  bool by_weights = false;   ///< Its probes perturb weights.
+  std::uint64_t units = 0;  ///< Activations of one example.
+  bool probed = true;       ///< False for the outputs, whose signal is measured.
+  bool by_weights = false;  ///< Its probes perturb weights.
 };
 
 class SiteEstimator {

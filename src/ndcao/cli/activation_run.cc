@@ -28,8 +28,7 @@ constexpr double kSnapshotSeconds = 20;
 Result<std::uint64_t> JournaledBudget(RunDirectory& run) {
   std::uint64_t budget = run.spec().budget;
   for (Offset next = 0;;) {
-    NDCAO_ASSIGN(const auto entries,
-                 run.journal().Read(next, 1024, std::chrono::milliseconds(0)));
+    NDCAO_ASSIGN(const auto entries, run.journal().Read(next, 1024, std::chrono::milliseconds(0)));
     if (entries.empty()) return budget;
     for (const Entry& entry : entries) {
       const auto* record = std::get_if<BudgetRecord>(&entry.record);
@@ -111,8 +110,8 @@ std::string EndingJson(const Ending& ending, RunDirectory& run, const Activation
   json["image_forwards_wasted"] = 0;
   json["loss_evaluations"] = counters.evaluations;
   json["wall_seconds"] = ending.session.seconds;
-  json["images_per_second"] = static_cast<double>(ending.session.image_forwards) /
-                              std::max(1e-9, ending.session.seconds);
+  json["images_per_second"] =
+      static_cast<double>(ending.session.image_forwards) / std::max(1e-9, ending.session.seconds);
   json["parameters"] = replica.parameters().size();
   json["blocks"] = replica.partition().blocks().size();
   json["steps"] = counters.steps;
@@ -137,8 +136,8 @@ SessionOptions MakeSessionOptions(const TrainOptions& options, ProgressDisplay& 
 
 }  // namespace
 
-Result<int> TrainActivations(RunDirectory& run, const Problem& problem,
-                             const TrainOptions& options, const std::string& budget) {
+Result<int> TrainActivations(RunDirectory& run, const Problem& problem, const TrainOptions& options,
+                             const std::string& budget) {
   NDCAO_ASSIGN(const RunLock alone, run.TakeTraining());
   ActivationSession::Evaluators evaluators;
   for (std::uint32_t slot = 0; slot < run.spec().shape.slots; ++slot) {

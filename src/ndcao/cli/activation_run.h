@@ -11,11 +11,11 @@
 
 namespace ndcao {
 
-/// Trains from the newest snapshot, or from the beginning, to the end of the budget (`budget`, if it
-/// is not empty, is a new one); then writes model.pt and metrics.jsonl and prints the summary.
+/// Trains from the newest snapshot, or from the beginning, to the end of the budget (`budget`, if
+/// it is not empty, is a new one); then writes model.pt and metrics.jsonl and prints the summary.
 /// Returns the exit code. kConflict if another process trains the run.
-Result<int> TrainActivations(RunDirectory& run, const Problem& problem,
-                             const TrainOptions& options, const std::string& budget);
+Result<int> TrainActivations(RunDirectory& run, const Problem& problem, const TrainOptions& options,
+                             const std::string& budget);
 
 /// Prints what a run is and how far it has come: which block probes what, and why.
 Result<int> InspectActivations(RunDirectory& run, const Layout& layout, bool partition, bool json);

@@ -62,10 +62,9 @@ void PrintSites(const ProbePlan& plan, const std::optional<ActivationReplica>& r
                NameOf(site.kind), site.units, 100 * site.rerun,
                learns ? fmt::format("{:.2f}", replica->estimators()[i].foreseen()) : "-");
   }
-  fmt::print("\n{}\n",
-             plan.whole_passes.empty()
-                 ? "a probe re-runs the operations that depend on what it changed"
-                 : "every probe is a whole forward pass, because " + plan.whole_passes);
+  fmt::print("\n{}\n", plan.whole_passes.empty()
+                           ? "a probe re-runs the operations that depend on what it changed"
+                           : "every probe is a whole forward pass, because " + plan.whole_passes);
 }
 
 }  // namespace
@@ -98,10 +97,9 @@ Result<ProbePlan> ParseProbePlan(const std::string& text) {
     plan.features = json.at("features");
     plan.whole_passes = json.at("whole_passes");
     for (const auto& site : json.at("sites")) {
-      plan.sites.push_back({site.at("name"), site.at("operation"),
-                            static_cast<SiteKind>(site.at("kind").get<int>()),
-                            site.at("tensors").get<std::vector<std::size_t>>(), site.at("units"),
-                            site.at("rerun")});
+      plan.sites.push_back(
+          {site.at("name"), site.at("operation"), static_cast<SiteKind>(site.at("kind").get<int>()),
+           site.at("tensors").get<std::vector<std::size_t>>(), site.at("units"), site.at("rerun")});
     }
     for (const auto& tensor : json.at("unprobed")) {
       plan.unprobed.push_back({tensor.at("tensor"), tensor.at("reason")});
@@ -125,8 +123,8 @@ Result<int> InspectActivations(RunDirectory& run, const Layout& layout, bool par
   std::optional<ActivationReplica> replica;
   const auto newest = run.NewestSnapshot();
   if (newest) {
-    NDCAO_ASSIGN(replica, ActivationReplica::Restore(run.spec(), layout, TableOf(plan),
-                                                     newest->bytes));
+    NDCAO_ASSIGN(replica,
+                 ActivationReplica::Restore(run.spec(), layout, TableOf(plan), newest->bytes));
   }
   const ActivationCounters counters = replica ? replica->counters() : ActivationCounters{};
   const std::string digest = replica ? replica->digest() : DigestHex(run.initial());

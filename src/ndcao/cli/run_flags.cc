@@ -31,7 +31,8 @@ void AddLearningOptions(CLI::App& verb, RunOptions& options) {
       ->check(CLI::IsMember({"linear", "monomial"}));
   verb.add_option("--sigma", options.sigma, "Size of a perturbation (0: the optimizer's own)")
       ->check(CLI::NonNegativeNumber);
-  verb.add_option("--rate", options.rate, "Learning rate of a peer, or of activation probing (0: its own default)")
+  verb.add_option("--rate", options.rate,
+                  "Learning rate of a peer, or of activation probing (0: its own default)")
       ->check(CLI::NonNegativeNumber);
   verb.add_option("--eps", options.eps,
                   "noise-budget: loss that noise may inject over the run, relative (0: 2)")

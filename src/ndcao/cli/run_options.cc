@@ -9,6 +9,7 @@
 
 #include "ndcao/base/hash.h"
 #include "ndcao/block/block_optimizer.h"
+#include "ndcao/cli/activation_options.h"
 #include "ndcao/cli/block_config.h"
 #include "ndcao/cli/files.h"
 #include "ndcao/data/dataset.h"
@@ -18,7 +19,6 @@
 #include "ndcao/evaluate/torch/network_problem.h"
 #include "ndcao/evaluate/torch/runtime.h"
 #include "ndcao/evaluate/torch/zoo.h"
-#include "ndcao/worker/activation_session.h"
 #include "ndcao/worker/group_evaluation.h"
 
 namespace ndcao {
@@ -133,67 +133,6 @@ Status ResolveBudget(const RunOptions& options, const OptimizerDefaults& default
         "--max-seconds S");
   }
   if (choose) spec.batch = ChooseBatch(spec, spec.budget);
-  return Ok();
-}
-
-// Constants of docs/activations.md.
-Status ResolveActivations(const RunOptions& options, RunSpec& spec) {
-  constexpr std::uint32_t kBatch = 128;
-  constexpr std::uint32_t kSlots = 2;
-  constexpr std::uint32_t kStrictProbes = 8;
-  if (options.optimizer != "noise-budget") {
-    return Invalid(fmt::format(
-        "--optimizer {}: with --probe activations blocks learn by docs/activations.md, and what "
-        "they cannot probe by noise-budget",
-        options.optimizer));
-  }
-  spec.probe = ProbeTarget::kActivations;
-  const bool strict = options.estimator == "strict";
-  spec.activation.estimator =
-      strict ? ActivationEstimator::kStrict : ActivationEstimator::kLearned;
-  spec.activation.rate = options.rate > 0 ? options.rate : strict ? 3e-3 : 2e-3;
-  spec.activation.probes = strict ? kStrictProbes : 1;
-  if (options.sigma > 0) {
-    spec.activation.sigma = options.sigma;
-    spec.options.sigma = DefaultsFor(options.optimizer).value().options.sigma;
-  }
-  spec.batch = options.batch > 0 ? options.batch : kBatch;
-  spec.shape.slots = options.slots > 0 ? options.slots : std::min(kSlots, spec.batch);
-  spec.screening = 0;
-  spec.shape.screening = false;
-  return Ok();
-}
-
-// How long to train: the steps' cost depends on where the network can be probed.
-Status ResolveActivationBudget(const RunOptions& options, RunSetup& setup) {
-  RunSpec& spec = setup.spec;
-  if (spec.objective == "accuracy" || spec.objective == "zero-one") {
-    return Invalid(fmt::format(
-        "--objective {}: it does not change with small changes of activations, so there is nothing "
-        "to probe; use --probe weights, or --objective cross-entropy",
-        spec.objective));
-  }
-  NDCAO_ASSIGN(const auto network, NewActivationEvaluator(*setup.problem));
-  if (spec.batch > setup.problem->examples()) {
-    return Invalid(fmt::format("--batch {}: the training set has {} examples", spec.batch,
-                               setup.problem->examples()));
-  }
-  if (!options.budget.empty()) {
-    NDCAO_ASSIGN(spec.budget, ParseQuantity("--budget", options.budget));
-    return Ok();
-  }
-  if (options.epochs <= 0) {
-    return Invalid("how long to train is missing: --epochs N, or --budget 2M (image-forwards)");
-  }
-  RunSpec endless = spec;
-  endless.budget = std::uint64_t{1} << 60;
-  NDCAO_TRY(endless.Validate());
-  NDCAO_ASSIGN(const auto replica,
-               ActivationReplica::Create(endless, setup.problem->layout(), setup.initial,
-                                         TableOf(network->plan())));
-  const auto in_epoch = static_cast<double>(setup.problem->examples() / spec.batch);
-  spec.budget =
-      replica.CostOf(static_cast<std::uint64_t>(std::ceil(options.epochs * in_epoch)));
   return Ok();
 }
 
@@ -336,8 +275,8 @@ Result<RunSetup> SetUpRun(const RunOptions& options) {
     NDCAO_TRY(ResolveActivations(options, spec));
     NDCAO_TRY(ResolveActivationBudget(options, setup));
   } else if (!options.estimator.empty()) {
-    return Invalid(fmt::format("--estimator {}: it belongs to --probe activations",
-                               options.estimator));
+    return Invalid(
+        fmt::format("--estimator {}: it belongs to --probe activations", options.estimator));
   } else {
     NDCAO_TRY(ResolveBudget(options, defaults, setup));
   }

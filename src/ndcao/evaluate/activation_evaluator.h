@@ -25,8 +25,8 @@ enum class SiteKind {
 };
 
 struct ProbeSite {
-  std::string name;                  ///< "fc1", "conv1+shortcut"
-  std::string operation;             ///< "linear", "conv2d", "linear x 28"
+  std::string name;       ///< "fc1", "conv1+shortcut"
+  std::string operation;  ///< "linear", "conv2d", "linear x 28"
   SiteKind kind = SiteKind::kActivations;
   std::vector<std::size_t> tensors;  ///< Of the layout: what is trained here.
   std::uint64_t units = 0;           ///< Activations of one example.
@@ -42,8 +42,8 @@ struct UnprobedTensor {
 struct ProbePlan {
   std::vector<ProbeSite> sites;
   std::vector<UnprobedTensor> unprobed;
-  std::uint64_t features = 0;   ///< r: perturbed outputs.
-  std::string whole_passes;     ///< Why probes take whole passes; empty: segments.
+  std::uint64_t features = 0;  ///< r: perturbed outputs.
+  std::string whole_passes;    ///< Why probes take whole passes; empty: segments.
 };
 
 /// One slot of one step.

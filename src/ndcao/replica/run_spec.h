@@ -52,7 +52,7 @@ struct RunSpec {
   std::uint64_t seed = 1;
   RunMode mode = RunMode::kSync;
   ProbeTarget probe = ProbeTarget::kWeights;
-  ActivationOptions activation;    ///< Of runs that probe activations.
+  ActivationOptions activation;  ///< Of runs that probe activations.
   std::string blocks = "layer";  ///< As --blocks; pattern and file carry their text below.
   std::string blocks_text;
   GroupShape shape;

@@ -127,8 +127,8 @@ Status ActivationSession::Step() {
     order_.resize(problem_.examples());
     ShuffleExamples(spec_.seed, step / in_epoch, order_);
   }
-  const auto batch = std::span<const std::uint32_t>(order_).subspan(
-      step % in_epoch * spec_.batch, spec_.batch);
+  const auto batch =
+      std::span<const std::uint32_t>(order_).subspan(step % in_epoch * spec_.batch, spec_.batch);
   const std::vector<float> whitener = replica_.whitener();
   std::vector<std::span<const float>> estimators;
   for (const SiteEstimator& e : replica_.estimators()) estimators.push_back(e.values());
@@ -184,8 +184,8 @@ Status ActivationSession::MeasureTest() {
   const std::uint64_t used = replica_.counters().image_forwards;
   if (!options_.marks || used < next_mark_) return Ok();
   const bool first = next_mark_ == 0;
-  next_mark_ = used + std::max<std::uint64_t>({1, replica_.budget() / kMarks,
-                                               kMarkCost * problem_.test_examples()});
+  next_mark_ = used + std::max<std::uint64_t>(
+                          {1, replica_.budget() / kMarks, kMarkCost * problem_.test_examples()});
   if (first) return Ok();
   LoadParameters(0);
   NDCAO_ASSIGN(const Score score, evaluators_[0]->network().Test());

@@ -166,8 +166,8 @@ class ActivationNetwork : public ActivationEvaluator {
     const at::Tensor finite = at::isfinite(clean.losses);
     sums.finite = static_cast<std::uint64_t>(finite.sum().item<std::int64_t>());
     sums.loss = clean.losses.masked_select(finite).sum(at::kDouble).item<double>();
-    clean.error = OutputResponses(tape.output(), clean.losses,
-                                  Directions(request, kFeatureStream, 0));
+    clean.error =
+        OutputResponses(tape.output(), clean.losses, Directions(request, kFeatureStream, 0));
     at::from_blob(sums.moment.data(), {clean.error.size(1), clean.error.size(1)})
         .addmm_(clean.error.t(), clean.error);
     if (!request.whitener.empty()) clean.features = Features(clean.error, request.whitener);

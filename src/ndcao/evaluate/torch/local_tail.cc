@@ -66,9 +66,8 @@ void PullMaxPool(const Operation& op, const at::Tensor& signal, Signals& out) {
   const bool ceil = op.inputs[5].toBool();
   const auto [values, winners] =
       at::max_pool2d_with_indices(op.tensor(0), list(1), list(2), list(3), list(4), ceil);
-  out.Add(op.tensor(0),
-          at::max_pool2d_with_indices_backward(signal, op.tensor(0), list(1), list(2), list(3),
-                                               list(4), ceil, winners));
+  out.Add(op.tensor(0), at::max_pool2d_with_indices_backward(signal, op.tensor(0), list(1), list(2),
+                                                             list(3), list(4), ceil, winners));
 }
 
 void PullSum(const Operation& op, const at::Tensor& signal, Signals& out) {

@@ -17,12 +17,20 @@ constexpr auto kKey = c10::DispatchKey::TESTING_ONLY_GenericMode;
 using Interceptor = std::function<void(const c10::OperatorHandle&, Stack&)>;
 thread_local const Interceptor* t_interceptor = nullptr;
 
-// Layers that the dispatcher knows as one operation but whose weights are used by operations inside.
+// Layers that the dispatcher knows as one operation but whose weights are used by operations
+// inside.
 bool IsLayer(const std::string& name) {
-  static const auto& names = *new std::unordered_set<std::string>{
-      "aten::lstm", "aten::gru", "aten::rnn_tanh", "aten::rnn_relu", "aten::lstm_cell",
-      "aten::gru_cell", "aten::rnn_tanh_cell", "aten::rnn_relu_cell",
-      "aten::_transformer_encoder_layer_fwd", "aten::_native_multi_head_attention"};
+  static const auto& names =
+      *new std::unordered_set<std::string>{"aten::lstm",
+                                           "aten::gru",
+                                           "aten::rnn_tanh",
+                                           "aten::rnn_relu",
+                                           "aten::lstm_cell",
+                                           "aten::gru_cell",
+                                           "aten::rnn_tanh_cell",
+                                           "aten::rnn_relu_cell",
+                                           "aten::_transformer_encoder_layer_fwd",
+                                           "aten::_native_multi_head_attention"};
   return names.contains(name);
 }
 
@@ -153,9 +161,8 @@ ChangedPass OperationTape::Recompute(std::span<const Change> changes,
   for (std::size_t i = changes.empty() ? operations_.size() : change->operation;
        i < operations_.size(); ++i) {
     const Operation& operation = operations_[i];
-    const bool dirty =
-        std::any_of(operation.inputs.begin(), operation.inputs.end(),
-                    [&](const c10::IValue& input) { return Depends(input, fresh); });
+    const bool dirty = std::any_of(operation.inputs.begin(), operation.inputs.end(),
+                                   [&](const c10::IValue& input) { return Depends(input, fresh); });
     if (dirty) {
       Stack stack;
       for (const c10::IValue& input : operation.inputs) {

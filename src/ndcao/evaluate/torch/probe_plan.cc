@@ -6,58 +6,13 @@
 #include <algorithm>
 #include <map>
 #include <numeric>
-#include <optional>
 #include <set>
 
 namespace ndcao {
 namespace {
 
-constexpr std::int64_t kFew = 3;
-constexpr std::int64_t kMore = 5;
+constexpr std::int64_t kFew = PlanPasses::kFew;
 constexpr std::uint64_t kMostOutputs = 16;
-
-bool OthersUnchanged(const at::Tensor& rows, const at::Tensor& other_first) {
-  return at::allclose(rows.narrow(0, 1, kFew - 1), other_first.narrow(0, 1, kFew - 1), 1e-3, 1e-5,
-                      true);
-}
-
-/// Finds the examples in a result; empty with `coupled` set if examples affect one another.
-std::optional<ExampleAxis> FindAxis(const PlanPasses& passes, std::size_t operation,
-                                    bool& coupled) {
-  const at::Tensor three = passes.three.operations()[operation].output();
-  const at::Tensor other = passes.other_first.operations()[operation].output();
-  const at::Tensor five = passes.five.operations()[operation].output();
-  if (!three.defined() || three.scalar_type() != at::kFloat || three.dim() != five.dim()) {
-    return std::nullopt;
-  }
-  std::int64_t dim = -1;
-  for (std::int64_t i = 0; i < three.dim(); ++i) {
-    if (three.size(i) == five.size(i)) continue;
-    if (dim >= 0 || three.size(i) % kFew != 0 || five.size(i) % kMore != 0 ||
-        three.size(i) / kFew != five.size(i) / kMore) {
-      return std::nullopt;
-    }
-    dim = i;
-  }
-  if (dim < 0) return std::nullopt;
-  const std::int64_t inner = three.size(dim) / kFew;
-  std::vector<ExampleAxis> candidates;
-  if (inner == 1) {
-    candidates = {{{}, dim}};
-  } else {
-    for (const std::int64_t first : {0, 1}) {
-      std::vector<std::int64_t> split = three.sizes().vec();
-      split[static_cast<std::size_t>(dim)] = first == 0 ? -1 : inner;
-      split.insert(split.begin() + dim + 1, first == 0 ? inner : -1);
-      candidates.push_back({split, dim + first});
-    }
-  }
-  for (const ExampleAxis& axis : candidates) {
-    if (OthersUnchanged(axis.Rows(three), axis.Rows(other))) return axis;
-  }
-  coupled = true;
-  return std::nullopt;
-}
 
 class Planner {
  public:
@@ -97,9 +52,9 @@ class Planner {
       const Operation& operation = operations()[i];
       const auto call = FindWeightCall(operation, i, memory_);
       if (call) calls_.push_back({*call, {}, 0});
-      const bool view =
-          operation.output().defined() && operation.output().scalar_type() == at::kFloat &&
-          operation.output().numel() > 0 && memory_.Holds(operation.output());
+      const bool view = operation.output().defined() &&
+                        operation.output().scalar_type() == at::kFloat &&
+                        operation.output().numel() > 0 && memory_.Holds(operation.output());
       for (std::size_t input = 0; input < operation.inputs.size(); ++input) {
         VisitTensors(operation.inputs[input], [&](const at::Tensor& t) {
           if (t.scalar_type() != at::kFloat || t.numel() == 0 || !memory_.Holds(t)) return;
@@ -229,11 +184,11 @@ class Planner {
     if (site.calls.size() > 1) shown.operation += fmt::format(" x {}", site.calls.size());
     for (const ProbePoint& point : site.points) shown.units += point.units;
     shown.kind = KindOf(site, shown);
-    shown.rerun = result_.plan.whole_passes.empty()
-                      ? static_cast<double>(
-                            passes_.three.Dependents(site.points.front().operation)) /
-                            static_cast<double>(operations().size())
-                      : 1;
+    shown.rerun =
+        result_.plan.whole_passes.empty()
+            ? static_cast<double>(passes_.three.Dependents(site.points.front().operation)) /
+                  static_cast<double>(operations().size())
+            : 1;
     if (shown.kind == SiteKind::kOutput) shown.rerun = 0;
     return shown;
   }
@@ -262,10 +217,10 @@ class Planner {
     for (std::size_t i = 0; i < layout_.tensors().size(); ++i) {
       if (probed.contains(i)) continue;
       const auto reason = reasons_.find(i);
-      result_.plan.unprobed.push_back(
-          {i, reason != reasons_.end() ? reason->second
-              : used_.contains(i)      ? "used in a way that has no local outer product"
-                                       : "no operation uses it"});
+      result_.plan.unprobed.push_back({i, reason != reasons_.end() ? reason->second
+                                          : used_.contains(i)
+                                              ? "used in a way that has no local outer product"
+                                              : "no operation uses it"});
     }
   }
 
@@ -275,44 +230,12 @@ class Planner {
   std::uint64_t outputs_;
   TorchPlan result_;
   std::vector<SiteCall> calls_;
-  std::map<std::size_t, ExampleAxis> axes_;        // by operation
-  std::set<std::size_t> used_;                     // tensors
-  std::map<std::size_t, std::string> reasons_;     // why a tensor is not probed
+  std::map<std::size_t, ExampleAxis> axes_;     // by operation
+  std::set<std::size_t> used_;                  // tensors
+  std::map<std::size_t, std::string> reasons_;  // why a tensor is not probed
 };
 
-std::vector<std::int64_t> WithExamples(std::vector<std::int64_t> sizes, std::int64_t count) {
-  for (std::int64_t& size : sizes) size = size < 0 ? count : size;
-  return sizes;
-}
-
-std::int64_t ExamplesIn(const ExampleAxis& axis, at::IntArrayRef sizes) {
-  if (axis.split.empty()) return sizes[static_cast<std::size_t>(axis.dim)];
-  std::int64_t all = 1;
-  std::int64_t others = 1;
-  for (const std::int64_t size : sizes) all *= size;
-  for (const std::int64_t size : axis.split) others *= size < 0 ? 1 : size;
-  return all / others;
-}
-
 }  // namespace
-
-at::Tensor ExampleAxis::Rows(const at::Tensor& result) const {
-  const at::Tensor apart =
-      split.empty() ? result
-                    : result.reshape(WithExamples(split, ExamplesIn(*this, result.sizes())));
-  const at::Tensor first = dim == 0 ? apart : apart.movedim(dim, 0);
-  return first.reshape({first.size(0), -1});
-}
-
-at::Tensor ExampleAxis::Result(const at::Tensor& rows, at::IntArrayRef sizes) const {
-  if (split.empty() && dim == 0) return rows.view(sizes);
-  std::vector<std::int64_t> apart =
-      split.empty() ? sizes.vec() : WithExamples(split, ExamplesIn(*this, sizes));
-  std::vector<std::int64_t> first = apart;
-  first.erase(first.begin() + dim);
-  first.insert(first.begin(), apart[static_cast<std::size_t>(dim)]);
-  return rows.view(first).movedim(0, dim).reshape(sizes);
-}
 
 Result<TorchPlan> MakeProbePlan(const PlanPasses& passes, const ParameterMemory& memory,
                                 const Layout& layout, std::uint64_t outputs) {

@@ -71,8 +71,8 @@ class SiteProbe {
     Probe probe;
     const auto examples = static_cast<std::int64_t>(request_.examples.size());
     const auto units = static_cast<std::int64_t>(described_.units);
-    probe.direction = Signs(request_.seed, request_.step, Stream(k), request_.first * described_.units,
-                            {examples, units});
+    probe.direction = Signs(request_.seed, request_.step, Stream(k),
+                            request_.first * described_.units, {examples, units});
     if (gate_.defined()) probe.direction.mul_(gate_);
     const double scale = request_.sigma * RootMeanSquare(results_);
     if (!(scale > 0) || !std::isfinite(scale)) {
@@ -84,8 +84,8 @@ class SiteProbe {
     for (std::size_t i = 0; i < results_.size(); ++i) {
       const auto width = static_cast<std::int64_t>(site_.points[i].units);
       const at::Tensor rows = probe.direction.narrow(1, from, width) * scale;
-      changes.push_back({site_.points[i].operation,
-                         site_.points[i].axis.Result(rows, results_[i].sizes())});
+      changes.push_back(
+          {site_.points[i].operation, site_.points[i].axis.Result(rows, results_[i].sizes())});
       from += width;
     }
     probe.response = Response(clean_.changed(changes, {}, nullptr), scale);
@@ -100,16 +100,15 @@ class SiteProbe {
     const std::int64_t examples = operation.tensor(0).size(0);
     const std::int64_t out = weight.size(0);
     const std::int64_t width = weight.numel() + (call.bias ? out : 0);
-    probe.weights =
-        Signs(request_.seed, request_.step, Stream(k),
-              request_.first * static_cast<std::uint64_t>(width), {examples, width});
+    probe.weights = Signs(request_.seed, request_.step, Stream(k),
+                          request_.first * static_cast<std::uint64_t>(width), {examples, width});
     const double scale = request_.sigma * RootMeanSquare({weight});
     std::vector<std::int64_t> shape = weight.sizes().vec();
     shape.insert(shape.begin(), examples);
     const at::Tensor bias =
         call.bias ? probe.weights.narrow(1, weight.numel(), out) : at::zeros({examples, out});
-    const at::Tensor moved = ConvolveEach(
-        operation, probe.weights.narrow(1, 0, weight.numel()).reshape(shape), bias);
+    const at::Tensor moved =
+        ConvolveEach(operation, probe.weights.narrow(1, 0, weight.numel()).reshape(shape), bias);
     const Change change{call.operation, moved * scale};
     const std::size_t point = site_.points.front().operation;
     std::vector<at::Tensor> seen;

@@ -85,12 +85,17 @@ std::optional<WeightCall> FindSum(const Operation& operation, const ParameterMem
 
 using Finder = std::optional<WeightCall> (*)(const Operation&, const ParameterMemory&);
 const std::map<std::string, Finder>& Finders() {
-  static const auto& finders = *new std::map<std::string, Finder>{
-      {"aten::linear", FindLinear},        {"aten::addmm", FindAddmm},
-      {"aten::mm", FindProduct},           {"aten::matmul", FindProduct},
-      {"aten::conv1d", FindConvolution},   {"aten::conv2d", FindConvolution},
-      {"aten::conv3d", FindConvolution},   {"aten::convolution", FindConvolution},
-      {"aten::_convolution", FindConvolution}, {"aten::add", FindSum}};
+  static const auto& finders =
+      *new std::map<std::string, Finder>{{"aten::linear", FindLinear},
+                                         {"aten::addmm", FindAddmm},
+                                         {"aten::mm", FindProduct},
+                                         {"aten::matmul", FindProduct},
+                                         {"aten::conv1d", FindConvolution},
+                                         {"aten::conv2d", FindConvolution},
+                                         {"aten::conv3d", FindConvolution},
+                                         {"aten::convolution", FindConvolution},
+                                         {"aten::_convolution", FindConvolution},
+                                         {"aten::add", FindSum}};
   return finders;
 }
 

@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 #include <fmt/format.h>
+#include <torch/csrc/jit/runtime/graph_executor.h>
 
 #include <algorithm>
 #include <numeric>
@@ -84,7 +85,12 @@ class ActivationNetwork : public ActivationEvaluator {
   }
 
  private:
-  at::Tensor RunModel() { return evaluator_.model().Forward(evaluator_.input()); }
+  // TorchScript's optimizer rewrites a graph after its first runs: operations would be found where
+  // they were not when the plan was made.
+  at::Tensor RunModel() {
+    const torch::jit::GraphOptimizerEnabledGuard as_written(false);
+    return evaluator_.model().Forward(evaluator_.input());
+  }
 
   Status RecordOn(std::span<const std::uint32_t> examples, OperationTape& tape) {
     NDCAO_TRY(evaluator_.Select(examples));

@@ -70,8 +70,12 @@ bool HasTensor(const std::vector<c10::IValue>& values) {
 // taken out of a tensor may decide which operations follow.
 std::string ObstacleOf(const Operation& operation) {
   if (operation.handle.schema().is_mutable()) return operation.name() + " writes into its input";
-  static const auto& shape = *new std::unordered_set<std::string>{
-      "aten::size", "aten::stride", "aten::dim", "aten::numel", "aten::is_floating_point"};
+  static const auto& shape = *new std::unordered_set<std::string>{"aten::size",
+                                                                  "aten::stride",
+                                                                  "aten::dim",
+                                                                  "aten::numel",
+                                                                  "aten::is_floating_point",
+                                                                  "aten::cudnn_is_acceptable"};
   if (HasTensor(operation.inputs) && !HasTensor(operation.outputs) &&
       !shape.contains(operation.name())) {
     return operation.name() + " takes a value out of a tensor";

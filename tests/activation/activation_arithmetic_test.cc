@@ -159,7 +159,9 @@ TEST(ActivationReplicaTest, GoesOnFromASnapshotBitForBit) {
       f.spec.mode = RunMode::kAsync;
       f.spec.clock = {ClockKind::kFixed, 1, 10};
     }
-    f.spec.budget = 1'000'000;
+    f.spec.batch =
+        512;  // a group of the fallback every fourth step, more than its 30 of warming up
+    f.spec.budget = 10'000'000;
     const auto advance = [&](ActivationReplica& replica, int steps) {
       for (int i = 0; i < steps; ++i) {
         if (const auto group = replica.NextGroup()) {

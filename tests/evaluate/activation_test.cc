@@ -199,7 +199,7 @@ struct Fixture {
     torch::jit::Module module = BuildModule(network.description, 1).value();
     twin = module.deepcopy();
     model = ScriptModel::Bind(std::move(module)).value();
-    model->RemoveWrites();
+    model->FixOperations();
     at::manual_seed(1);
     std::vector<std::int64_t> shape = network.input;
     shape.insert(shape.begin(), 5);

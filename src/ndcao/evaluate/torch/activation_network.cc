@@ -2,7 +2,6 @@
 
 #include <ATen/ATen.h>
 #include <fmt/format.h>
-#include <torch/csrc/jit/runtime/graph_executor.h>
 
 #include <algorithm>
 #include <numeric>
@@ -40,7 +39,7 @@ class ActivationNetwork : public ActivationEvaluator {
       }
       return Ok();
     }
-    evaluator_.model().RemoveWrites();
+    evaluator_.model().FixOperations();
     PlanPasses passes;
     const std::uint32_t examples = data_->train().size();
     const auto record = [&](OperationTape& tape, std::vector<std::uint32_t> chosen) {
@@ -85,12 +84,7 @@ class ActivationNetwork : public ActivationEvaluator {
   }
 
  private:
-  // TorchScript's optimizer rewrites a graph after its first runs: operations would be found where
-  // they were not when the plan was made.
-  at::Tensor RunModel() {
-    const torch::jit::GraphOptimizerEnabledGuard as_written(false);
-    return evaluator_.model().Forward(evaluator_.input());
-  }
+  at::Tensor RunModel() { return evaluator_.model().Forward(evaluator_.input()); }
 
   Status RecordOn(std::span<const std::uint32_t> examples, OperationTape& tape) {
     NDCAO_TRY(evaluator_.Select(examples));

@@ -139,6 +139,29 @@ class TorchScript(unittest.TestCase):
                 moved = [key for key in before if not torch.equal(before[key], after[key])]
                 self.assertTrue(moved)
 
+    @unittest.skipUnless(NDCAO and FASHION.exists(), "needs the program and Fashion-MNIST")
+    def test_imported_networks_train_by_their_activations(self) -> None:
+        for name, says in [("scripted_cnn.pt", "used by aten::batch_norm"),
+                           ("traced_cnn.pt", "re-runs the operations"),
+                           ("scripted_lstm.pt", "linear x 28"),
+                           ("traced_encoder.pt", "used by aten::embedding")]:
+            with self.subTest(name):
+                run = str(self.folder / f"activations-{name}")
+                result = subprocess.run(
+                    [NDCAO, "train", "--model", self.model(name), "--probe", "activations",
+                     "--epochs", "1", "--train-limit", "2000", "--data", "fashion-mnist",
+                     "--quiet", "--out", run], timeout=300, capture_output=True, text=True)
+                self.assertEqual(result.returncode, 0, result.stderr)
+                before = torch.jit.load(self.model(name)).state_dict()
+                after = torch.jit.load(f"{run}/model.pt").state_dict()
+                # What is probed by weights waits for more groups than so short a run has.
+                matrices = [key for key in before
+                            if before[key].dim() > 1 and "embedding" not in key]
+                for key in matrices:
+                    self.assertFalse(torch.equal(before[key], after[key]), key)
+                shown = subprocess.run([NDCAO, "inspect", run], capture_output=True, text=True)
+                self.assertIn(says, shown.stdout)
+
 
 if __name__ == "__main__":
     sys.exit(unittest.main())

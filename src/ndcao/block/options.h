@@ -50,6 +50,22 @@ struct CaoOptions {
   friend bool operator==(const CaoOptions&, const CaoOptions&) = default;
 };
 
+/// What a block learns its activations' signal from (docs/activations.md).
+enum class ActivationEstimator {
+  kStrict,   ///< Its own probes alone.
+  kLearned,  ///< An estimator that its probes correct.
+};
+
+/// Blocks that probe their activations. Zero means the constant of the estimator.
+struct ActivationOptions {
+  ActivationEstimator estimator = ActivationEstimator::kLearned;
+  double rate = 0;           ///< Of the local Adam; falls to 0 along half a cosine.
+  double sigma = 0.01;       ///< Size of a probe, relative to the activations' root mean square.
+  std::uint32_t probes = 0;  ///< K, of every site.
+
+  friend bool operator==(const ActivationOptions&, const ActivationOptions&) = default;
+};
+
 /// Everything that one block's optimizer is told.
 struct BlockOptions {
   std::string optimizer = "noise-budget";

@@ -1,4 +1,6 @@
 // ndcao bench: measurements, each a ratio with both sides taken in the same run.
+#include "ndcao/cli/bench.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -8,7 +10,6 @@
 #include <thread>
 
 #include "ndcao/base/log.h"
-#include "ndcao/cli/bench.h"
 #include "ndcao/cli/run_options.h"
 #include "ndcao/cli/train_run.h"
 #include "ndcao/data/sampler.h"

@@ -50,9 +50,7 @@ Result<Subject> SubjectFromRun(const Flags& flags) {
   if (!flags.data.empty()) subject.spec.data = flags.data, subject.spec.data_hash.clear();
   if (!flags.objective.empty()) subject.spec.objective = flags.objective;
   NDCAO_ASSIGN(subject.problem, MakeProblem(subject.spec, subject.sources));
-  NDCAO_ASSIGN(const Offset end, run->End());
-  NDCAO_ASSIGN(const Replica replica, run->Fold(subject.problem->layout(), end, false));
-  subject.parameters = *replica.parameters();
+  NDCAO_ASSIGN(subject.parameters, run->Parameters(subject.problem->layout()));
   subject.home = std::move(run);
   return subject;
 }

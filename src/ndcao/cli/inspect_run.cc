@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "ndcao/base/hash.h"
+#include "ndcao/cli/activation_run.h"
 #include "ndcao/cli/command.h"
 #include "ndcao/cli/files.h"
 #include "ndcao/cli/progress.h"
@@ -71,6 +72,7 @@ Result<ParameterVector> FoldBlock(OpenedRun& run, BlockId block) {
 
 Result<int> Replay(const Flags& flags) {
   NDCAO_ASSIGN(OpenedRun run, OpenRun(flags, true));
+  NDCAO_TRY(run.home->NeedsFold("replay"));
   ParameterVector parameters;
   if (flags.block) {
     NDCAO_ASSIGN(parameters, FoldBlock(run, *flags.block));
@@ -96,6 +98,7 @@ Result<int> Replay(const Flags& flags) {
 
 Result<int> Verify(const Flags& flags) {
   NDCAO_ASSIGN(OpenedRun run, OpenRun(flags, true));
+  NDCAO_TRY(run.home->NeedsFold("verify"));
   NDCAO_ASSIGN(const std::uint64_t torn, run.home->TornTail());
   NDCAO_ASSIGN(const Replica replica, run.home->Fold(run.layout, run.end, true));
   NDCAO_TRY(run.home->CheckChain(replica));
@@ -142,6 +145,9 @@ void PrintBlocks(const Replica& replica) {
 
 Result<int> Inspect(const Flags& flags) {
   NDCAO_ASSIGN(OpenedRun run, OpenRun(flags, false));
+  if (run.home->spec().probe == ProbeTarget::kActivations) {
+    return InspectActivations(*run.home->directory(), run.layout, flags.partition, flags.json);
+  }
   NDCAO_ASSIGN(const Replica replica, run.home->Fold(run.layout, run.end, false));
   if (flags.partition) {
     fmt::print("{}", FormatPartition(replica.partition()));
@@ -186,10 +192,17 @@ Result<int> Export(const Flags& flags) {
     return Invalid(
         fmt::format("'{}' trains no network: there is nothing to export", run.home->name()));
   }
-  NDCAO_ASSIGN(const Replica replica, run.home->Fold(run.layout, run.end, false));
+  ParameterVector parameters;
+  if (flags.until) {
+    NDCAO_TRY(run.home->NeedsFold("export --until"));
+    NDCAO_ASSIGN(const Replica replica, run.home->Fold(run.layout, run.end, false));
+    parameters = *replica.parameters();
+  } else {
+    NDCAO_ASSIGN(parameters, run.home->Parameters(run.layout));
+  }
   RunSpec spec = run.home->spec();
   NDCAO_ASSIGN(const auto problem, MakeProblem(spec, run.home->Sources(flags.data_dir, 60)));
-  NDCAO_TRY(ExportNetwork(*problem, *replica.parameters(), flags.out));
+  NDCAO_TRY(ExportNetwork(*problem, parameters, flags.out));
   if (!flags.json) fmt::print("{}\n", flags.out);
   return kExitDone;
 }

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "ndcao/base/log.h"
+#include "ndcao/cli/activation_run.h"
 #include "ndcao/cli/command.h"
 #include "ndcao/cli/train.h"
 
@@ -12,6 +13,9 @@ Result<int> Resume(const ResumeCommand& command) {
   RunSpec spec = run->spec();
   NDCAO_ASSIGN(const auto problem,
                MakeProblem(spec, run->Sources(command.data_dir, command.exec_timeout)));
+  if (spec.probe == ProbeTarget::kActivations) {
+    return TrainActivations(*run->directory(), *problem, command.train, command.budget);
+  }
   NDCAO_ASSIGN(const Offset end, run->End());
   NDCAO_ASSIGN(Replica replica, run->Fold(problem->layout(), end, false));
   if (!command.budget.empty()) {

@@ -85,6 +85,17 @@ void AddOptimizer(const RunSpec& spec, Command& command) {
   command.Unless(usual.shape.slots, "slots", spec.shape.slots);
 }
 
+// As ResolveActivations fills it in.
+void AddActivations(const RunSpec& spec, Command& command) {
+  const bool strict = spec.activation.estimator == ActivationEstimator::kStrict;
+  command.Flag("probe", "activations");
+  if (strict) command.Flag("estimator", "strict");
+  command.Unless(strict ? 3e-3 : 2e-3, "rate", spec.activation.rate);
+  command.Unless(ActivationOptions().sigma, "sigma", spec.activation.sigma);
+  command.Unless(128u, "batch", spec.batch);
+  command.Unless(2u, "slots", spec.shape.slots);
+}
+
 }  // namespace
 
 std::string FormatCommand(const RunSpec& spec, std::uint64_t budget) {
@@ -92,7 +103,11 @@ std::string FormatCommand(const RunSpec& spec, std::uint64_t budget) {
   AddProblem(spec, command);
   command.Flag("blocks", spec.blocks);
   AddMode(spec, command);
-  AddOptimizer(spec, command);
+  if (spec.probe == ProbeTarget::kActivations) {
+    AddActivations(spec, command);
+  } else {
+    AddOptimizer(spec, command);
+  }
   command.Flag("budget", budget);
   command.Flag("seed", spec.seed);
   std::string text = command.text();

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <thread>
 
+#include "ndcao/activation/activation_replica.h"
 #include "ndcao/base/hash.h"
 #include "ndcao/base/log.h"
 #include "ndcao/cli/files.h"
@@ -130,6 +131,37 @@ Status RunDirectory::CheckChain(const Replica& replica) {
   if (chain == replica.chain()) return Ok();
   return Corrupt(fmt::format("the hash chain of the journal ends in {}, that of its records in {}",
                              Hex(chain), Hex(replica.chain())));
+}
+
+Result<ParameterVector> RunDirectory::Parameters(const Layout& layout) {
+  if (spec_.probe == ProbeTarget::kWeights) return RunHome::Parameters(layout);
+  const auto newest = NewestSnapshot();
+  if (!newest) return initial_;
+  NDCAO_ASSIGN(auto state, ActivationReplica::Read(newest->bytes));
+  return std::move(state.first);
+}
+
+Result<RunLock> RunDirectory::TakeTraining() {
+  const std::string held = path_ + "/snapshots";
+  std::error_code error;
+  fs::create_directories(held, error);
+  Result<RunLock> lock = RunLock::AcquireExclusive(held);
+  if (lock.ok() || lock.error().code() != ErrorCode::kConflict) return lock;
+  return Error(ErrorCode::kConflict,
+               fmt::format("run '{}': another process trains it, and a run that probes activations "
+                           "is trained by one process",
+                           path_));
+}
+
+std::optional<Snapshot> RunDirectory::NewestSnapshot() const {
+  const auto spec_hash = journal_->SpecHash();
+  if (!spec_hash.ok()) return std::nullopt;
+  return SnapshotStore(path_, spec_hash.value()).ReadNewest(~Offset{0});
+}
+
+Status RunDirectory::KeepState(std::uint64_t step, std::span<const std::byte> state) {
+  NDCAO_ASSIGN(const auto spec_hash, journal_->SpecHash());
+  return SnapshotStore(path_, spec_hash).Write(step, 0, state);
 }
 
 void RunDirectory::SaveSnapshot(const Replica& replica, bool) {

@@ -3,6 +3,8 @@
 #pragma once
 
 #include <memory>
+#include <optional>
+#include <span>
 #include <string>
 
 #include "ndcao/base/result.h"
@@ -34,9 +36,19 @@ class RunDirectory : public RunHome {
   std::string HowToGoOn(bool helper) const override;
   std::string products() const override { return path_; }
 
+  RunDirectory* directory() override { return this; }
+
+  /// Of a run that probes activations: θ of its newest snapshot.
+  Result<ParameterVector> Parameters(const Layout& layout) override;
   void SaveSnapshot(const Replica& replica, bool last) override;
   Result<std::uint64_t> TornTail() override { return journal_->TornTail(); }
   Status CheckChain(const Replica& replica) override;
+
+  /// Runs that probe activations: held by the one process that trains. kConflict if another does.
+  Result<RunLock> TakeTraining();
+  std::optional<Snapshot> NewestSnapshot() const;
+  /// Keeps the state after `step` steps, from which the run can go on.
+  Status KeepState(std::uint64_t step, std::span<const std::byte> state);
 
  protected:
   std::optional<Replica> Restore(const Layout& layout, Offset until) override;

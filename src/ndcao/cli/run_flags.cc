@@ -16,6 +16,14 @@ std::string Joined(const std::vector<std::string>& names) {
 void AddLearningOptions(CLI::App& verb, RunOptions& options) {
   verb.add_option("--mode", options.mode, "sync: blocks move together; async: by their own clocks")
       ->check(CLI::IsMember({"sync", "async"}));
+  verb.add_option("--probe", options.probe,
+                  "What blocks perturb: their weights, or the activations that they produce "
+                  "(docs/activations.md)")
+      ->check(CLI::IsMember({"weights", "activations"}));
+  verb.add_option("--estimator", options.estimator,
+                  "With --probe activations: strict (their own probes alone) or learned (an "
+                  "estimator in the losses at perturbed outputs; the default)")
+      ->check(CLI::IsMember({"strict", "learned"}));
   verb.add_option("--optimizer", options.optimizer,
                   "The block optimizer, or a peer to compare with")
       ->check(CLI::IsMember(OptimizerNames()));
@@ -26,21 +34,22 @@ void AddLearningOptions(CLI::App& verb, RunOptions& options) {
                 "was before, so that each learns from the change that it made");
   verb.add_option("--sigma", options.sigma, "Size of a perturbation (0: the optimizer's own)")
       ->check(CLI::NonNegativeNumber);
-  verb.add_option("--rate", options.rate, "Learning rate of a peer (0: its own default)")
+  verb.add_option("--rate", options.rate,
+                  "Learning rate of a peer, or of activation probing (0: its own default)")
       ->check(CLI::NonNegativeNumber);
   verb.add_option("--eps", options.eps,
                   "noise-budget: loss that noise may inject over the run, relative (0: 2)")
       ->check(CLI::NonNegativeNumber);
   verb.add_option("--loss-floor", options.loss_floor, "The least value that the loss can take");
   verb.add_option("--batch", options.batch,
-                  "Examples per evaluation (0: from the budget, 16 to 128)");
+                  "Examples per evaluation (0: from the budget, 16 to 128; activations: 128)");
   verb.add_option("--screening", options.screening,
                   "Examples screened for each one used (default 16; 0: none)");
   verb.add_option("--evaluations", options.evaluations,
                   "Evaluations in a group (0: the optimizer's own)");
   verb.add_option("--slots", options.slots,
-                  "Groups in a synchronous round: the most workers that it can use (0: the "
-                  "optimizer's own)");
+                  "Groups in a synchronous round, or parts of a batch: the most workers that it "
+                  "can use (0: the optimizer's own; activations: 2)");
   verb.add_option("--seed", options.seed, "Everything random follows from it");
   verb.add_option("--budget", options.budget,
                   "Image-forwards to spend: every image through every forward pass counts one "

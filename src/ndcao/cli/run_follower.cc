@@ -2,8 +2,10 @@
 
 #include <fmt/format.h>
 
+#include "ndcao/cli/files.h"
 #include "ndcao/cli/run_command.h"
 #include "ndcao/report/metrics.h"
+#include "ndcao/report/page.h"
 
 namespace ndcao {
 namespace {
@@ -29,6 +31,10 @@ Status RunFollower::BeginFold() {
   if (auto kept = ReadFoldHistory(directory_.File("metrics.jsonl"), records)) {
     run_.fold = std::move(*kept);
     kept_until_ = records;
+    return Ok();
+  }
+  if (directory_.spec().probe == ProbeTarget::kActivations) {
+    run_.fold_note = "The run probes activations: its blocks' steps are not in the journal.";
     return Ok();
   }
   NDCAO_ASSIGN(const Layout layout, directory_.ReadLayout());
@@ -95,6 +101,15 @@ Result<RunHistory> ReadHistory(RunHome& home) {
     if (entries.empty()) return history;
     for (const Entry& entry : entries) history.Add(entry);
   }
+}
+
+Status WritePage(RunHome& run, FoldHistory fold, const std::string& path) {
+  if (!HasCharts()) return Ok();  // `ndcao report` says what is missing
+  NDCAO_ASSIGN(RunHistory history, ReadHistory(run));
+  const ReportedRun reported = DescribeRun(run, std::move(history), std::move(fold));
+  NDCAO_ASSIGN(const std::string page,
+               RenderPage(nlohmann::ordered_json::array({RunJson(reported)}), PageKind::kFile));
+  return WriteText(path, page);
 }
 
 }  // namespace ndcao

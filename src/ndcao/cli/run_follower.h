@@ -38,6 +38,9 @@ class RunFollower {
 /// The page's view of a run whose history and fold are at hand.
 ReportedRun DescribeRun(RunHome& home, RunHistory history, FoldHistory fold);
 
+/// Writes the page of this one run; without charts, nothing.
+Status WritePage(RunHome& run, FoldHistory fold, const std::string& path);
+
 /// The history that the journal tells.
 Result<RunHistory> ReadHistory(RunHome& home);
 

@@ -18,6 +18,20 @@ Result<Replica> RunHome::Fold(const Layout& layout, Offset until, bool from_star
   return std::move(*restored);
 }
 
+Result<ParameterVector> RunHome::Parameters(const Layout& layout) {
+  NDCAO_ASSIGN(const Offset end, End());
+  NDCAO_ASSIGN(const Replica replica, Fold(layout, end, false));
+  return *replica.parameters();
+}
+
+Status RunHome::NeedsFold(const std::string& verb) const {
+  if (spec_.probe == ProbeTarget::kWeights) return Ok();
+  return Invalid(fmt::format(
+      "{} '{}': the run probes activations, so its journal does not hold what its blocks learned "
+      "from (their own inputs), and there is nothing to fold",
+      verb, name()));
+}
+
 Status RunHome::FoldInto(Replica& replica, Offset until) {
   SerialExecutor executor;
   while (replica.next_offset() < until) {

@@ -13,6 +13,8 @@
 
 namespace ndcao {
 
+class RunDirectory;
+
 class RunHome {
  public:
   virtual ~RunHome() = default;
@@ -34,6 +36,13 @@ class RunHome {
   /// Where model.pt and metrics.jsonl go; empty: nowhere.
   virtual std::string products() const = 0;
 
+  /// The run's directory; null for a run that is kept elsewhere.
+  virtual RunDirectory* directory() { return nullptr; }
+
+  /// θ as it is now.
+  virtual Result<ParameterVector> Parameters(const Layout& layout);
+  /// Error for verbs that fold the journal, where there is nothing to fold.
+  Status NeedsFold(const std::string& verb) const;
   /// The fold of the journal up to `until` (exclusive), from the newest snapshot that helps
   /// unless `from_start`.
   Result<Replica> Fold(const Layout& layout, Offset until, bool from_start);

@@ -9,6 +9,7 @@
 
 #include "ndcao/base/hash.h"
 #include "ndcao/block/block_optimizer.h"
+#include "ndcao/cli/activation_options.h"
 #include "ndcao/cli/block_config.h"
 #include "ndcao/cli/files.h"
 #include "ndcao/data/dataset.h"
@@ -114,8 +115,8 @@ Result<std::uint64_t> BudgetForTime(const RunSpec& spec, const Problem& problem,
 Status ResolveEvaluations(const RunOptions& options, const Problem& problem, RunSpec& spec) {
   if (!options.cao_coordinate) return Ok();
   if (options.optimizer != "cao") {
-    return Invalid(fmt::format("--cao-coordinate goes with --optimizer cao, not with {}",
-                               options.optimizer));
+    return Invalid(
+        fmt::format("--cao-coordinate goes with --optimizer cao, not with {}", options.optimizer));
   }
   NDCAO_ASSIGN(const Partition partition,
                MakePartition(spec.blocks, spec.blocks_text, problem.layout(), spec.seed));
@@ -168,9 +169,9 @@ Status CheckInitial(const RunOptions& options, RunSetup& setup) {
 }
 
 // What the problem knows better than the optimizer's defaults: the step over which a binary or
-// integer network, or a loss that counts, changes at all; the least value that the negative accuracy
-// can take; that a count's curvature over such a step says little of that over a long way, so less
-// noise is affordable; and that the F1 of a few examples is chance (docs/results.md).
+// integer network, or a loss that counts, changes at all; the least value that the negative
+// accuracy can take; that a count's curvature over such a step says little of that over a long way,
+// so less noise is affordable; and that the F1 of a few examples is chance (docs/results.md).
 void AdaptToProblem(const RunOptions& options, RunSpec& spec, OptimizerDefaults& defaults) {
   double sigma = spec.model.empty() ? 0 : DefaultSigma(spec.model);
   const bool f1 = spec.objective == "macro-f1";
@@ -292,8 +293,16 @@ Result<RunSetup> SetUpRun(const RunOptions& options) {
   NDCAO_ASSIGN(setup.problem, MakeProblem(spec, sources));
   NDCAO_TRY(CheckInitial(options, setup));
   AdaptToProblem(options, spec, defaults);
-  NDCAO_TRY(ResolveEvaluations(options, *setup.problem, spec));
-  NDCAO_TRY(ResolveBudget(options, defaults, setup));
+  if (options.probe == "activations") {
+    NDCAO_TRY(ResolveActivations(options, spec));
+    NDCAO_TRY(ResolveActivationBudget(options, setup));
+  } else if (!options.estimator.empty()) {
+    return Invalid(
+        fmt::format("--estimator {}: it belongs to --probe activations", options.estimator));
+  } else {
+    NDCAO_TRY(ResolveEvaluations(options, *setup.problem, spec));
+    NDCAO_TRY(ResolveBudget(options, defaults, setup));
+  }
   NDCAO_TRY(spec.Validate());
   return setup;
 }

@@ -25,6 +25,8 @@ struct RunOptions {
   std::string blocks = "layer";
   std::string block_config;
   std::string mode = "sync";
+  std::string probe = "weights";
+  std::string estimator;
   std::string optimizer = "noise-budget";
   std::string cao_estimator = "linear";
   bool cao_coordinate = false;

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "ndcao/base/log.h"
+#include "ndcao/cli/activation_run.h"
 #include "ndcao/cli/command.h"
 #include "ndcao/cli/memory_run.h"
 #include "ndcao/cli/nats_run.h"
@@ -14,9 +15,17 @@
 namespace ndcao {
 namespace {
 
+Result<RunDirectory> BeginDirectory(const TrainCommand& command, const RunSetup& setup) {
+  constexpr std::string_view kFile = "file:";
+  const std::string& journal = command.location.journal;
+  std::string out = command.out.empty() ? DefaultRunDirectory(setup.spec) : command.out;
+  if (journal.starts_with(kFile)) out = journal.substr(kFile.size());
+  NDCAO_ASSIGN(const FileJournalOptions options, JournalOptions(command.train));
+  return RunDirectory::Create(out, setup.spec, setup.problem->layout(), setup.initial, options);
+}
+
 // --journal says where the run is kept; without it, --out does.
 Result<std::unique_ptr<RunHome>> BeginRun(const TrainCommand& command, const RunSetup& setup) {
-  constexpr std::string_view kFile = "file:";
   const RunLocation& location = command.location;
   if (location.on_server()) {
     NDCAO_TRY(CheckName("--run", location.run));
@@ -29,11 +38,7 @@ Result<std::unique_ptr<RunHome>> BeginRun(const TrainCommand& command, const Run
     NDCAO_ASSIGN(auto run, MemoryRun::Create(setup, command.out));
     return std::unique_ptr<RunHome>(std::move(run));
   }
-  std::string out = command.out.empty() ? DefaultRunDirectory(setup.spec) : command.out;
-  if (location.journal.starts_with(kFile)) out = location.journal.substr(kFile.size());
-  NDCAO_ASSIGN(const FileJournalOptions journal, JournalOptions(command.train));
-  NDCAO_ASSIGN(RunDirectory run, RunDirectory::Create(out, setup.spec, setup.problem->layout(),
-                                                      setup.initial, journal));
+  NDCAO_ASSIGN(RunDirectory run, BeginDirectory(command, setup));
   return std::unique_ptr<RunHome>(std::make_unique<RunDirectory>(std::move(run)));
 }
 
@@ -47,6 +52,14 @@ Status CheckJournal(const TrainCommand& command) {
   if (file && !command.out.empty()) {
     return Invalid(
         fmt::format("--journal {} and --out {}: a run is in one place", journal, command.out));
+  }
+  const bool elsewhere = journal == "mem:" || command.location.on_server();
+  if (elsewhere && command.run.probe == "activations") {
+    return Invalid(
+        fmt::format("--journal {}: a run that probes activations learns from inputs that no "
+                    "journal holds, so it "
+                    "is kept in a directory and trained by one process",
+                    journal));
   }
   if (command.location.on_server()) return CheckName("--run", command.location.run);
   if (command.location.run.empty()) return Ok();
@@ -68,6 +81,10 @@ Result<int> Train(TrainCommand& command) {
   NDCAO_TRY(CheckJournal(command));
   command.run.max_seconds = command.train.max_seconds;
   NDCAO_ASSIGN(RunSetup setup, SetUpRun(command.run));
+  if (setup.spec.probe == ProbeTarget::kActivations) {
+    NDCAO_ASSIGN(RunDirectory run, BeginDirectory(command, setup));
+    return TrainActivations(run, *setup.problem, command.train, "");
+  }
   // The replica checks blocks and options before anything is written.
   NDCAO_TRY(Replica::Create(setup.spec, setup.problem->layout(), setup.initial));
   NDCAO_ASSIGN(const auto run, BeginRun(command, setup));

@@ -81,15 +81,6 @@ void PrintSummary(const Summary& summary, RunHome& run, const Replica& replica) 
   fmt::print("run            {}\n", run.name());
 }
 
-Status WritePage(RunHome& run, FoldHistory fold, const std::string& path) {
-  if (!HasCharts()) return Ok();  // `ndcao report` says what is missing
-  NDCAO_ASSIGN(RunHistory history, ReadHistory(run));
-  const ReportedRun reported = DescribeRun(run, std::move(history), std::move(fold));
-  NDCAO_ASSIGN(const std::string page,
-               RenderPage(nlohmann::ordered_json::array({RunJson(reported)}), PageKind::kFile));
-  return WriteText(path, page);
-}
-
 Status WriteProducts(RunHome& run, const Replica& replica, const Problem& problem, FoldHistory fold,
                      bool page) {
   const std::string directory = run.products();

@@ -19,6 +19,7 @@ struct Flags {
 Result<int> Work(Flags& flags) {
   NDCAO_ASSIGN(const FileJournalOptions options, JournalOptions(flags.train));
   NDCAO_ASSIGN(const auto run, OpenRun(flags.location, options, false));
+  NDCAO_TRY(run->NeedsFold("worker"));
   RunSpec spec = run->spec();
   NDCAO_ASSIGN(const auto problem,
                MakeProblem(spec, run->Sources(flags.data_dir, flags.exec_timeout)));

@@ -1,6 +1,8 @@
 #include "ndcao/data/sampler.h"
 
 #include <cmath>
+#include <numeric>
+#include <utility>
 
 #include "ndcao/base/result.h"
 #include "ndcao/random/sequence.h"
@@ -12,6 +14,7 @@ constexpr double kUniformShare = 0.2;
 // Indices of the trial's streams under Purpose::kExamples.
 constexpr std::uint32_t kDrawIndex = 0;
 constexpr std::uint32_t kOffsetIndex = 1;
+constexpr std::uint32_t kEpochIndex = 2;  // the name is the epoch
 
 double Usable(float score) { return score > 0 && std::isfinite(score) ? score : 0; }
 
@@ -22,6 +25,14 @@ void DrawExamples(std::uint64_t seed, TrialId trial, std::uint32_t population,
   NDCAO_CHECK(population > 0);
   RandomSequence sequence(seed, Purpose::kExamples, trial.value, kDrawIndex);
   for (std::uint32_t& example : out) example = sequence.Below(population);
+}
+
+void ShuffleExamples(std::uint64_t seed, std::uint64_t epoch, std::span<std::uint32_t> order) {
+  std::iota(order.begin(), order.end(), 0);
+  RandomSequence sequence(seed, Purpose::kExamples, epoch, kEpochIndex);
+  for (auto i = static_cast<std::uint32_t>(order.size()); i > 1; --i) {
+    std::swap(order[i - 1], order[sequence.Below(i)]);
+  }
 }
 
 double ScreeningOffset(std::uint64_t seed, TrialId trial) {

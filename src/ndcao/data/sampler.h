@@ -19,6 +19,9 @@ namespace ndcao {
 void DrawExamples(std::uint64_t seed, TrialId trial, std::uint32_t population,
                   std::span<std::uint32_t> out);
 
+/// Fills `order` with 0 … order.size() − 1, shuffled: the order of the examples in an epoch.
+void ShuffleExamples(std::uint64_t seed, std::uint64_t epoch, std::span<std::uint32_t> order);
+
 /// The offset u of the trial's systematic sampling, uniform on [0, 1). It has a stream of its own:
 /// it does not depend on how many examples were drawn.
 double ScreeningOffset(std::uint64_t seed, TrialId trial);

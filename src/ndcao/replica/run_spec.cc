@@ -51,6 +51,8 @@ Status RunSpec::Validate() const {
   if (shape.slots < 1 || shape.slots > 1024) {
     return Invalid(fmt::format("{} slots in a round; allowed: 1 to 1024", shape.slots));
   }
+  NDCAO_TRY(ValidateClock());
+  if (probe == ProbeTarget::kActivations) return ValidateActivations();
   const std::uint64_t least = group_cost() * (mode == RunMode::kSync ? shape.slots : 1);
   if (budget < least) {
     return Invalid(fmt::format(
@@ -59,12 +61,40 @@ Status RunSpec::Validate() const {
   }
   NDCAO_TRY(CheckShape(options));
   for (const BlockOverride& o : overrides) NDCAO_TRY(CheckShape(o.options));
+  return Ok();
+}
+
+Status RunSpec::ValidateClock() const {
   if (clock.least < 1 || clock.greatest < clock.least || clock.greatest > 1000) {
     return Invalid(fmt::format("block periods {}..{}; allowed: A..B with 1 <= A <= B <= 1000",
                                clock.least, clock.greatest));
   }
   if (staleness_limit < 1 || staleness_limit > 4096) {
     return Invalid(fmt::format("staleness limit {}; allowed: 1 to 4096 groups", staleness_limit));
+  }
+  return Ok();
+}
+
+Status RunSpec::ValidateActivations() const {
+  const auto within = [](double x, double least, double most) { return x >= least && x <= most; };
+  if (batch < 2) {
+    return Invalid(fmt::format(
+        "--batch {}: probing activations needs 2 or more examples, whose losses are told apart",
+        batch));
+  }
+  if (shape.slots > batch) {
+    return Invalid(fmt::format("{} slots in a batch of {}; allowed: at most one for each example",
+                               shape.slots, batch));
+  }
+  if (!within(activation.rate, 1e-7, 1)) {
+    return Invalid(fmt::format("--rate {}; allowed for activations: 1e-7 to 1", activation.rate));
+  }
+  if (!within(activation.sigma, 1e-5, 1)) {
+    return Invalid(fmt::format("--sigma {}; allowed for activations: 1e-5 to 1, relative to them",
+                               activation.sigma));
+  }
+  if (!within(activation.probes, 1, 60)) {
+    return Invalid(fmt::format("{} probes of a site; allowed: 1 to 60", activation.probes));
   }
   return Ok();
 }

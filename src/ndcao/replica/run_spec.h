@@ -12,6 +12,7 @@
 namespace ndcao {
 
 enum class RunMode { kSync, kAsync };
+enum class ProbeTarget { kWeights, kActivations };
 enum class ClockKind { kFixed, kPoisson, kHeavy };
 
 /// The blocks' own clocks (asynchronous runs): a block moves after a number of groups drawn around
@@ -50,6 +51,8 @@ struct RunSpec {
   // How it is minimised.
   std::uint64_t seed = 1;
   RunMode mode = RunMode::kSync;
+  ProbeTarget probe = ProbeTarget::kWeights;
+  ActivationOptions activation;  ///< Of runs that probe activations.
   std::string blocks = "layer";  ///< As --blocks; pattern and file carry their text below.
   std::string blocks_text;
   GroupShape shape;
@@ -72,6 +75,8 @@ struct RunSpec {
 
  private:
   Status CheckShape(const BlockOptions& block) const;
+  Status ValidateClock() const;
+  Status ValidateActivations() const;
 };
 
 /// The spec as TOML, resolved and complete. Equal specs have equal texts.

@@ -17,6 +17,10 @@ template <typename E>
 using Names = std::vector<std::pair<E, const char*>>;
 
 const Names<RunMode> kModes = {{RunMode::kSync, "sync"}, {RunMode::kAsync, "async"}};
+const Names<ProbeTarget> kProbes = {{ProbeTarget::kWeights, "weights"},
+                                    {ProbeTarget::kActivations, "activations"}};
+const Names<ActivationEstimator> kActivationEstimators = {
+    {ActivationEstimator::kStrict, "strict"}, {ActivationEstimator::kLearned, "learned"}};
 const Names<ClockKind> kClocks = {
     {ClockKind::kFixed, "fixed"}, {ClockKind::kPoisson, "poisson"}, {ClockKind::kHeavy, "heavy"}};
 const Names<CaoEstimator> kEstimators = {{CaoEstimator::kLinear, "linear"},
@@ -157,6 +161,13 @@ void VisitSpec(Visitor& v, Spec& s) {
   v.Field("batch_norm", s.batch_norm);
   v.Field("seed", s.seed);
   v.Field("mode", s.mode, kModes);
+  v.Field("probe", s.probe, kProbes);
+  v.Table("activation", [&](auto& t) {
+    t.Field("estimator", s.activation.estimator, kActivationEstimators);
+    t.Field("rate", s.activation.rate);
+    t.Field("sigma", s.activation.sigma);
+    t.Field("probes", s.activation.probes);
+  });
   v.Field("blocks", s.blocks);
   v.Field("blocks_text", s.blocks_text);
   v.Field("batch", s.batch);

@@ -25,6 +25,9 @@ Json Facets(const RunHistory& history) {
   }
   facets["mode"] = spec.mode == RunMode::kAsync ? "async" : "sync";
   facets["blocks"] = spec.blocks;
+  const bool activations = spec.probe == ProbeTarget::kActivations;
+  const bool strict = spec.activation.estimator == ActivationEstimator::kStrict;
+  facets["probe"] = !activations ? "weights" : strict ? "activations, strict" : "activations";
   facets["optimizer"] = spec.options.optimizer;
   facets["budget"] = history.budget();
   facets["batch"] = spec.batch;

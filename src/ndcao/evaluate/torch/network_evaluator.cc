@@ -59,7 +59,7 @@ Result<Score> NetworkEvaluator::Test() {
 
 Result<Outputs> NetworkEvaluator::Forward() {
   NDCAO_TRY(CatchTorch("forward pass", [&] {
-    output_ = model_->Forward(input_.narrow(0, 0, static_cast<std::int64_t>(labels_.size())));
+    output_ = model_->Forward(input());
     if (!output_.is_contiguous()) output_ = output_.contiguous();
   }));
   const auto classes = static_cast<std::size_t>(data_->classes());

@@ -32,6 +32,11 @@ class NetworkEvaluator : public Evaluator {
   Result<Score> Test() override;
 
   ScriptModel& model() { return *model_; }
+  /// The examples selected, and their labels; valid until the next selection.
+  at::Tensor input() const {
+    return input_.narrow(0, 0, static_cast<std::int64_t>(labels_.size()));
+  }
+  std::span<const std::int32_t> labels() const { return labels_; }
   /// One forward pass on the examples selected; valid until the next. The error
   /// says both shapes if the network's answer does not fit the data.
   Result<Outputs> Forward();

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "ndcao/evaluate/torch/activation_network.h"
 #include "ndcao/evaluate/torch/check_network.h"
 #include "ndcao/evaluate/torch/export_model.h"
 #include "ndcao/evaluate/torch/load_model.h"
@@ -46,6 +47,11 @@ class NetworkProblem : public Problem {
         std::make_unique<NetworkEvaluator>(std::move(model), data_, objective_.get()));
   }
 
+  Result<std::unique_ptr<ActivationEvaluator>> NewActivationEvaluator() const {
+    NDCAO_ASSIGN(auto model, LoadModel(request_, 1));
+    return MakeActivationNetwork(std::move(model), data_, objective_.get());
+  }
+
   const ModelRequest& request() const { return request_; }
 
  private:
@@ -76,6 +82,14 @@ Result<std::unique_ptr<Problem>> MakeNetworkProblem(const NetworkOptions& option
   }
   return std::unique_ptr<Problem>(std::make_unique<NetworkProblem>(
       std::move(request), std::move(data), layout, std::move(objective)));
+}
+
+Result<std::unique_ptr<ActivationEvaluator>> NewActivationEvaluator(const Problem& problem) {
+  const auto* network = dynamic_cast<const NetworkProblem*>(&problem);
+  if (network == nullptr) {
+    return Invalid("--probe activations: only networks have activations; use --probe weights");
+  }
+  return network->NewActivationEvaluator();
 }
 
 Status ExportNetwork(const Problem& problem, std::span<const float> parameters,

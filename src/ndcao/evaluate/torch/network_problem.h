@@ -6,6 +6,7 @@
 #include <string>
 
 #include "ndcao/data/dataset.h"
+#include "ndcao/evaluate/activation_evaluator.h"
 #include "ndcao/evaluate/evaluator.h"
 #include "ndcao/evaluate/objective.h"
 
@@ -24,6 +25,10 @@ struct NetworkOptions {
 /// file is read again for every evaluator, so it must stay as it is.
 Result<std::unique_ptr<Problem>> MakeNetworkProblem(const NetworkOptions& options,
                                                     std::shared_ptr<const Dataset> data);
+
+/// Looks for the places where the network can be probed. `problem` is one that MakeNetworkProblem
+/// made; fails if its layers couple examples.
+Result<std::unique_ptr<ActivationEvaluator>> NewActivationEvaluator(const Problem& problem);
 
 /// Writes the network with these parameters as a TorchScript file that gives
 /// the same outputs. Binary and integer networks are written with int8 weights.

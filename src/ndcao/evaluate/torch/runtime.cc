@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <c10/util/Exception.h>
+#include <dlfcn.h>
 #include <malloc.h>
 
 #include <algorithm>
@@ -40,6 +41,14 @@ double MeasureGflops() {
   return best;
 }
 
+// OpenBLAS built on POSIX threads does not listen to at::set_num_threads: it would start threads of
+// its own in every worker, which then wait for one another.
+void UseOneBlasThread() {
+  using SetThreads = void (*)(int);
+  void* symbol = dlsym(RTLD_DEFAULT, "openblas_set_num_threads");
+  if (symbol != nullptr) reinterpret_cast<SetThreads>(symbol)(1);
+}
+
 // The line of an exception's text that says what is wrong: the first, or the
 // last when it comes from TorchScript code, whose trace goes before it.
 std::string OneLine(const std::string& text) {
@@ -62,6 +71,7 @@ std::string Prefix(const std::string& what) { return what.empty() ? what : what 
 
 void InitTorch() {
   at::set_num_threads(1);
+  UseOneBlasThread();
   // Buffers of a forward pass are freed and asked for again thousands of times a second: keep them
   // instead of returning them to the kernel, whose page faults would dominate.
   mallopt(M_MMAP_THRESHOLD, 1 << 30);

@@ -1,6 +1,9 @@
 #include "ndcao/evaluate/torch/script_model.h"
 
 #include <fmt/format.h>
+#include <torch/csrc/jit/passes/inliner.h>
+#include <torch/csrc/jit/passes/remove_mutation.h>
+#include <torch/csrc/jit/runtime/graph_executor.h>
 
 #include <cstring>
 
@@ -132,8 +135,17 @@ int ScriptModel::SetBatchNorm(BatchNorm batch_norm) {
   return layers;
 }
 
+void ScriptModel::FixOperations() {
+  optimized_ = false;
+  const auto graph = module_.get_method("forward").graph();
+  torch::jit::Inline(*graph);
+  torch::jit::RemoveTensorMutation(graph);
+}
+
 at::Tensor ScriptModel::Forward(const at::Tensor& input) {
   const c10::InferenceMode guard;
+  const torch::jit::GraphOptimizerEnabledGuard optimize(optimized_ &&
+                                                        torch::jit::getGraphExecutorOptimize());
   torch::jit::IValue output = module_.forward({input});
   if (output.isTuple() && !output.toTupleRef().elements().empty()) {
     output = output.toTupleRef().elements().at(0);

@@ -41,6 +41,10 @@ class ScriptModel {
   at::Tensor Forward(const at::Tensor& input);
 
   const torch::jit::Module& module() const { return module_; }
+  /// Makes every Forward do the same operations: as they are written, where LibTorch would rewrite
+  /// them after the first passes, but for those that write into their inputs, which become ones
+  /// that do not where that is the same. Before the first Forward.
+  void FixOperations();
   /// Switches the BatchNorm layers; returns how many there are.
   int SetBatchNorm(BatchNorm batch_norm);
 
@@ -50,6 +54,7 @@ class ScriptModel {
   Status BindParameters();
 
   torch::jit::Module module_;
+  bool optimized_ = true;
   Layout layout_;
   ParameterVector buffer_;
 };

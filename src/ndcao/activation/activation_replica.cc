@@ -1,0 +1,262 @@
+#include "ndcao/activation/activation_replica.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numbers>
+
+#include "ndcao/base/hash.h"
+
+namespace ndcao {
+namespace {
+
+constexpr std::uint64_t kPiece = 1 << 15;
+constexpr double kLossMemory = 0.98;
+// Of all forwards, the share that the fallback may take is about a third.
+constexpr std::uint64_t kStepsPerGroupCost = 2;
+
+/// The parts of `runs` that lie in the ranges of `allowed`, both increasing.
+std::vector<Run> Intersect(const std::vector<Run>& runs, const std::vector<Run>& allowed) {
+  std::vector<Run> common;
+  auto range = allowed.begin();
+  for (const Run& run : runs) {
+    while (range != allowed.end() && range->global + range->length <= run.global) ++range;
+    for (auto r = range; r != allowed.end() && r->global < run.global + run.length; ++r) {
+      const std::uint64_t begin = std::max(run.global, r->global);
+      const std::uint64_t end = std::min(run.global + run.length, r->global + r->length);
+      if (begin < end) common.push_back({begin, begin, end - begin});
+    }
+  }
+  return common;
+}
+
+std::vector<Run> Pieces(const std::vector<Run>& runs) {
+  std::vector<Run> pieces;
+  for (const Run& run : runs) {
+    for (std::uint64_t at = 0; at < run.length; at += kPiece) {
+      const std::uint64_t begin = run.global + at;
+      pieces.push_back({begin, begin, std::min(kPiece, run.length - at)});
+    }
+  }
+  return pieces;
+}
+
+GroupShape FallbackShape() { return {FallbackGroup::kEvaluations, true, false, 1}; }
+
+}  // namespace
+
+ActivationReplica::ActivationReplica(const RunSpec& spec, ParameterVector initial,
+                                     Partition partition, const SiteTable& sites)
+    : spec_(spec),
+      partition_(std::move(partition)),
+      budget_(spec.budget),
+      theta_(std::move(initial)),
+      adam_(theta_.size()),
+      moment_(sites.features) {
+  std::uint64_t passes = sites.sites.empty() ? 0 : 1;
+  for (const SiteShape& site : sites.sites) {
+    SiteShape shape = site;
+    if (site.probed) passes += spec.activation.probes;
+    if (spec.activation.estimator == ActivationEstimator::kStrict) shape.probed = false;
+    estimators_.emplace_back(shape, sites.features);
+  }
+  step_cost_ = passes * spec.batch;
+}
+
+Result<ActivationReplica> ActivationReplica::Create(const RunSpec& spec, const Layout& layout,
+                                                    ParameterVector initial,
+                                                    const SiteTable& sites) {
+  NDCAO_ASSIGN(Partition partition,
+               MakePartition(spec.blocks, spec.blocks_text, layout, spec.seed));
+  ActivationReplica replica(spec, std::move(initial), std::move(partition), sites);
+  NDCAO_TRY(replica.CreateBlocks(layout, sites));
+  return replica;
+}
+
+Status ActivationReplica::CreateBlocks(const Layout& layout, const SiteTable& sites) {
+  std::vector<Run> probed;
+  std::vector<Run> unprobed;
+  for (std::size_t i = 0; i < layout.tensors().size(); ++i) {
+    const Tensor& tensor = layout.tensors()[i];
+    const bool has_site =
+        std::find(sites.probed.begin(), sites.probed.end(), i) != sites.probed.end();
+    (has_site ? probed : unprobed).push_back({tensor.offset, tensor.offset, tensor.size});
+  }
+  std::vector<Run> trained;
+  std::vector<Run> others;
+  std::vector<std::uint64_t> keys;
+  for (const Block& block : partition_.blocks()) {
+    NDCAO_ASSIGN(const BlockOptions options, spec_.OptionsFor(block.name));
+    keys.push_back(block.slice.runs().front().global);
+    blocks_.emplace_back();
+    if (options.frozen) continue;
+    blocks_.back().runs = Intersect(block.slice.runs(), probed);
+    trained.insert(trained.end(), blocks_.back().runs.begin(), blocks_.back().runs.end());
+    const std::vector<Run> rest = Intersect(block.slice.runs(), unprobed);
+    others.insert(others.end(), rest.begin(), rest.end());
+  }
+  if (trained.empty() && others.empty()) {
+    return Invalid("every block is frozen: there is nothing to train");
+  }
+  const Slice all(std::move(trained));
+  together_ = Pieces(Merge({&all}).runs());
+  if (!others.empty()) {
+    const Slice rest(std::move(others));
+    Slice merged = Merge({&rest});
+    const std::uint64_t key = merged.runs().front().global;
+    const std::uint64_t size = merged.size();
+    fallback_ = MakeOptimizer(spec_.options,
+                              {std::move(merged), spec_.seed, key, size, FallbackShape()}, theta_);
+  }
+  if (spec_.mode == RunMode::kAsync && spec_.clock.greatest > 1) {
+    clocks_.emplace(spec_.seed, spec_.clock, std::move(keys));
+    pending_.assign(theta_.size(), 0.0f);
+  }
+  if (horizon() == 0) {
+    return Invalid(fmt::format(
+        "a budget of {} image-forwards is less than one step, which costs {}", budget_, CostOf(1)));
+  }
+  return Ok();
+}
+
+std::string ActivationReplica::digest() const { return DigestHex(theta_); }
+
+double ActivationReplica::train_loss() const {
+  return loss_weight_ > 0 ? loss_ / loss_weight_ : std::numeric_limits<double>::quiet_NaN();
+}
+
+// Steps from one group of the fallback to the next.
+std::uint64_t ActivationReplica::interval() const {
+  constexpr std::uint64_t kGroupCost = FallbackGroup::kBatch * (FallbackGroup::kEvaluations + 1);
+  if (step_cost_ == 0) return 1;
+  return std::max<std::uint64_t>(1, kStepsPerGroupCost * kGroupCost / step_cost_);
+}
+
+std::uint64_t ActivationReplica::CostOf(std::uint64_t steps) const {
+  constexpr std::uint64_t kGroupCost = FallbackGroup::kBatch * (FallbackGroup::kEvaluations + 1);
+  const std::uint64_t groups = fallback_ ? (steps + interval() - 1) / interval() : 0;
+  return steps * step_cost_ + groups * kGroupCost;
+}
+
+std::uint64_t ActivationReplica::horizon() const {
+  std::uint64_t least = 0;
+  std::uint64_t most = budget_ / std::max<std::uint64_t>(1, step_cost_) + 1;
+  while (most - least > 1) {  // CostOf(least) fits, CostOf(most) does not
+    const std::uint64_t middle = least + (most - least) / 2;
+    (CostOf(middle) <= budget_ ? least : most) = middle;
+  }
+  return least;
+}
+
+double ActivationReplica::rate() const {
+  const double done = static_cast<double>(counters_.steps) /
+                      static_cast<double>(std::max<std::uint64_t>(1, horizon()));
+  return spec_.activation.rate * 0.5 * (1 + std::cos(std::numbers::pi * std::min(1.0, done)));
+}
+
+void ActivationReplica::Observe(std::span<const ProbeSums> slots, Executor& executor) {
+  std::uint64_t finite = 0;
+  double loss = 0;
+  std::vector<float> moment = slots[0].moment;
+  for (const ProbeSums& slot : slots) {
+    finite += slot.finite;
+    loss += slot.loss;
+    counters_.image_forwards += slot.forwards;
+    for (std::size_t i = 0; &slot != &slots[0] && i < moment.size(); ++i)
+      moment[i] += slot.moment[i];
+  }
+  counters_.evaluations += step_cost_ / std::max(1u, spec_.batch);
+  counters_.barren = finite == 0 ? counters_.barren + 1 : 0;
+  if (finite > 0) {
+    loss_ = kLossMemory * loss_ + (1 - kLossMemory) * loss / static_cast<double>(finite);
+    loss_weight_ = kLossMemory * loss_weight_ + (1 - kLossMemory);
+    moment_.Add(moment, spec_.batch);
+    executor.Run(estimators_.size(), [&](std::size_t i) {
+      std::vector<const SiteSums*> of_site;
+      for (const ProbeSums& slot : slots) of_site.push_back(&slot.sites[i]);
+      estimators_[i].Learn(of_site, spec_.batch, spec_.activation.probes);
+    });
+    if (clocks_) {
+      MoveDue(slots);
+    } else {
+      MoveAll(slots, executor);
+    }
+  }
+  ++counters_.steps;
+}
+
+void ActivationReplica::MoveAll(std::span<const ProbeSums> slots, Executor& executor) {
+  const double scale = 1.0 / spec_.batch;
+  const double rate_now = rate();
+  const std::uint64_t step = ++blocks_.front().steps;
+  executor.Run(together_.size(), [&](std::size_t p) {
+    const Run& piece = together_[p];
+    if (slots.size() == 1) {
+      adam_.Update(piece.global, piece.length, slots[0].gradient, piece.global, scale, rate_now,
+                   step, theta_);
+      return;
+    }
+    std::vector<float> sum(piece.length);
+    const float* first = slots[0].gradient.data() + piece.global;
+    const float* second = slots[1].gradient.data() + piece.global;
+    for (std::size_t i = 0; i < sum.size(); ++i) sum[i] = first[i] + second[i];
+    for (std::size_t s = 2; s < slots.size(); ++s) {
+      const float* more = slots[s].gradient.data() + piece.global;
+      for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += more[i];
+    }
+    adam_.Update(piece.global, piece.length, sum, 0, scale, rate_now, step, theta_);
+  });
+}
+
+// A block that waited for m batches moves by their mean, √m times as far: its step grows as that of
+// m independent ones would.
+void ActivationReplica::MoveDue(std::span<const ProbeSums> slots) {
+  const double rate_now = rate();
+  for (const Run& piece : together_) {
+    for (const ProbeSums& slot : slots) {
+      for (std::uint64_t i = piece.global; i < piece.global + piece.length; ++i) {
+        pending_[i] += slot.gradient[i];
+      }
+    }
+  }
+  for (TrainedBlock& block : blocks_) ++block.pending;
+  for (const std::uint32_t due : clocks_->Tick()) {
+    TrainedBlock& block = blocks_[due];
+    const auto batches = static_cast<double>(block.pending);
+    ++block.steps;
+    block.pending = 0;
+    for (const Run& run : block.runs) {
+      adam_.Update(run.global, run.length, pending_, run.global, 1 / (spec_.batch * batches),
+                   rate_now * std::sqrt(batches), block.steps, theta_);
+      std::fill_n(pending_.begin() + static_cast<std::ptrdiff_t>(run.global), run.length, 0.0f);
+    }
+  }
+}
+
+std::optional<FallbackGroup> ActivationReplica::NextGroup() const {
+  if (!fallback_ || done() || counters_.steps % interval() != 0) return std::nullopt;
+  if (counters_.groups > counters_.steps / interval()) return std::nullopt;
+  const TrialId trial = TrialId::Sync(counters_.groups, 0);
+  return FallbackGroup{trial, fallback_->Propose(trial)};
+}
+
+void ActivationReplica::ObserveGroup(const FallbackGroup& group, float centre,
+                                     std::span<const float> losses, Executor& executor) {
+  const std::uint64_t version = counters_.groups;
+  fallback_->Observe(
+      {group.trial, version, version + 1, static_cast<double>(version),
+       static_cast<double>(std::max<std::uint64_t>(1, horizon() / interval())), centre, losses},
+      theta_, theta_, executor);
+  ++counters_.groups;
+  counters_.evaluations += losses.size() + 1;
+  counters_.image_forwards += FallbackGroup::kBatch * (losses.size() + 1);
+  if (estimators_.empty()) {
+    ++counters_.steps;
+    loss_ = kLossMemory * loss_ + (1 - kLossMemory) * centre;
+    loss_weight_ = kLossMemory * loss_weight_ + (1 - kLossMemory);
+  }
+}
+
+}  // namespace ndcao

@@ -1,0 +1,33 @@
+// Adam (Kingma & Ba, ICLR 2015, algorithm 1) on a block's own update: two moments for every
+// parameter, and a count of steps for every block.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "ndcao/base/bytes.h"
+#include "ndcao/params/parameter_vector.h"
+
+namespace ndcao {
+
+class LocalAdam {
+ public:
+  explicit LocalAdam(std::uint64_t parameters) : first_(parameters), second_(parameters) {}
+
+  /// Step number `step` (from 1) of `length` parameters from `begin` on: theta −= rate · m̂ / (√v̂ +
+  /// 1e-8). Their gradient is scale · update[at], and so on. Ranges may be updated by several
+  /// threads at once. An entry that is not finite counts as 0.
+  void Update(std::uint64_t begin, std::uint64_t length, std::span<const float> update,
+              std::uint64_t at, double scale, double rate, std::uint64_t step,
+              std::span<float> theta);
+
+  void Save(ByteWriter& out) const;
+  void Load(ByteReader& in);
+
+ private:
+  ParameterVector first_;
+  ParameterVector second_;
+};
+
+}  // namespace ndcao

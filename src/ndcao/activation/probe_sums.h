@@ -1,0 +1,28 @@
+// What one slot of a batch comes to: plain sums, to be added to those of the other slots.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "ndcao/params/parameter_vector.h"
+
+namespace ndcao {
+
+/// Of one site (a place where activations are probed).
+struct SiteSums {
+  std::vector<float> correction;  ///< r × units: what least mean squares adds to the estimator.
+  double observed = 0;            ///< Σ c²
+  double unforeseen = 0;          ///< Σ ρ²
+  double change = 0;              ///< Σ z², over examples and units.
+};
+
+struct ProbeSums {
+  ParameterVector gradient;  ///< d: outer products, summed over examples.
+  std::vector<SiteSums> sites;
+  std::vector<float> moment;   ///< r × r: Σ e eᵀ.
+  double loss = 0;             ///< Σ L₀ over the finite ones.
+  std::uint64_t finite = 0;    ///< Examples whose loss is finite.
+  std::uint64_t forwards = 0;  ///< Image-forwards: a pass from the middle counts one.
+};
+
+}  // namespace ndcao

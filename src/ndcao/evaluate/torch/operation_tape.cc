@@ -1,0 +1,240 @@
+#include "ndcao/evaluate/torch/operation_tape.h"
+
+#include <ATen/ATen.h>
+#include <torch/library.h>
+
+#include <algorithm>
+#include <unordered_map>
+#include <unordered_set>
+
+namespace ndcao {
+namespace {
+
+using Stack = torch::jit::Stack;
+constexpr auto kKey = c10::DispatchKey::TESTING_ONLY_GenericMode;
+
+/// What a thread wants to know of its operations; called instead of each.
+using Interceptor = std::function<void(const c10::OperatorHandle&, Stack&)>;
+thread_local const Interceptor* t_interceptor = nullptr;
+
+// Layers that the dispatcher knows as one operation but whose weights are used by operations
+// inside.
+bool IsLayer(const std::string& name) {
+  static const auto& names =
+      *new std::unordered_set<std::string>{"aten::lstm",
+                                           "aten::gru",
+                                           "aten::rnn_tanh",
+                                           "aten::rnn_relu",
+                                           "aten::lstm_cell",
+                                           "aten::gru_cell",
+                                           "aten::rnn_tanh_cell",
+                                           "aten::rnn_relu_cell",
+                                           "aten::_transformer_encoder_layer_fwd",
+                                           "aten::_native_multi_head_attention"};
+  return names.contains(name);
+}
+
+void Intercept(const c10::OperatorHandle& handle, c10::DispatchKeySet keys, Stack* stack) {
+  if (t_interceptor == nullptr || IsLayer(handle.schema().name())) {
+    handle.redispatchBoxed(keys & c10::DispatchKeySet(c10::DispatchKeySet::FULL_AFTER, kKey),
+                           stack);
+    return;
+  }
+  const c10::impl::ExcludeDispatchKeyGuard alone(kKey);
+  (*t_interceptor)(handle, *stack);
+}
+
+at::Tensor RunIntercepted(const Forward& forward, const Interceptor& interceptor) {
+  struct Restore {
+    const Interceptor* before = t_interceptor;
+    ~Restore() { t_interceptor = before; }
+  } restore;
+  t_interceptor = &interceptor;
+  const c10::impl::IncludeDispatchKeyGuard on(kKey);
+  return forward();
+}
+
+std::vector<c10::IValue> Top(const Stack& stack, std::size_t count) {
+  return {stack.end() - static_cast<std::ptrdiff_t>(count), stack.end()};
+}
+
+bool HasTensor(const std::vector<c10::IValue>& values) {
+  bool found = false;
+  for (const c10::IValue& value : values) {
+    VisitTensors(value, [&](const at::Tensor&) { found = true; });
+  }
+  return found;
+}
+
+// Writing into a tensor would change what other operations of the tape have been given; a number
+// taken out of a tensor may decide which operations follow.
+std::string ObstacleOf(const Operation& operation) {
+  if (operation.handle.schema().is_mutable()) return operation.name() + " writes into its input";
+  static const auto& shape = *new std::unordered_set<std::string>{"aten::size",
+                                                                  "aten::stride",
+                                                                  "aten::dim",
+                                                                  "aten::numel",
+                                                                  "aten::is_floating_point",
+                                                                  "aten::cudnn_is_acceptable"};
+  if (HasTensor(operation.inputs) && !HasTensor(operation.outputs) &&
+      !shape.contains(operation.name())) {
+    return operation.name() + " takes a value out of a tensor";
+  }
+  return "";
+}
+
+using Fresh = std::unordered_map<const c10::TensorImpl*, at::Tensor>;
+
+bool Depends(const c10::IValue& value, const Fresh& fresh) {
+  bool found = false;
+  VisitTensors(value, [&](const at::Tensor& t) {
+    found = found || fresh.contains(t.unsafeGetTensorImpl());
+  });
+  return found;
+}
+
+c10::IValue Substitute(const c10::IValue& value, const Fresh& fresh) {
+  const auto replaced = [&](const at::Tensor& t) {
+    const auto found = fresh.find(t.unsafeGetTensorImpl());
+    return found == fresh.end() ? t : found->second;
+  };
+  if (value.isTensor()) return replaced(value.toTensor());
+  if (value.isTensorList()) {
+    c10::List<at::Tensor> list;
+    for (const at::Tensor& t : value.toTensorVector()) list.push_back(replaced(t));
+    return list;
+  }
+  const auto before = value.toList();
+  c10::impl::GenericList list(before.elementType());
+  for (std::size_t i = 0; i < before.size(); ++i) {
+    const c10::IValue element = before.get(i);
+    list.push_back(element.isTensor() ? c10::IValue(replaced(element.toTensor())) : element);
+  }
+  return list;
+}
+
+void Remember(const std::vector<c10::IValue>& before, const Stack& now, Fresh& fresh) {
+  for (std::size_t i = 0; i < before.size(); ++i) {
+    std::vector<const c10::TensorImpl*> old;
+    VisitTensors(before[i], [&](const at::Tensor& t) { old.push_back(t.unsafeGetTensorImpl()); });
+    std::size_t next = 0;
+    VisitTensors(now[i], [&](const at::Tensor& t) { fresh[old[next++]] = t; });
+  }
+}
+
+}  // namespace
+
+void VisitTensors(const c10::IValue& value, const std::function<void(const at::Tensor&)>& visit) {
+  if (value.isTensor()) {
+    if (value.toTensor().defined()) visit(value.toTensor());
+  } else if (value.isTensorList()) {
+    for (const at::Tensor& t : value.toTensorVector()) visit(t);
+  } else if (value.isList()) {
+    for (const c10::IValue& element : value.toListRef()) VisitTensors(element, visit);
+  }
+}
+
+at::Tensor Operation::output() const {
+  return !outputs.empty() && outputs[0].isTensor() ? outputs[0].toTensor() : at::Tensor();
+}
+
+OperationTape OperationTape::Record(const Forward& forward, const Keep& keep) {
+  OperationTape tape;
+  tape.output_ = RunIntercepted(forward, [&](const c10::OperatorHandle& handle, Stack& stack) {
+    Operation operation{handle, Top(stack, handle.schema().arguments().size()), {}};
+    const auto kept = keep.find(tape.operations_.size());
+    if (kept != keep.end()) {
+      for (const std::size_t i : kept->second) {
+        operation.inputs[i] = operation.inputs[i].toTensor().clone();
+      }
+    }
+    handle.callBoxed(&stack);
+    operation.outputs = Top(stack, handle.schema().returns().size());
+    if (kept != keep.end()) operation.outputs[0] = operation.output().clone();
+    if (tape.obstacle_.empty()) tape.obstacle_ = ObstacleOf(operation);
+    tape.operations_.push_back(std::move(operation));
+  });
+  return tape;
+}
+
+ChangedPass OperationTape::Recompute(std::span<const Change> changes,
+                                     std::span<const std::size_t> watch) const {
+  ChangedPass pass;
+  Fresh fresh;
+  auto change = changes.begin();
+  for (std::size_t i = changes.empty() ? operations_.size() : change->operation;
+       i < operations_.size(); ++i) {
+    const Operation& operation = operations_[i];
+    const bool dirty = std::any_of(operation.inputs.begin(), operation.inputs.end(),
+                                   [&](const c10::IValue& input) { return Depends(input, fresh); });
+    if (dirty) {
+      Stack stack;
+      for (const c10::IValue& input : operation.inputs) {
+        stack.push_back(Depends(input, fresh) ? Substitute(input, fresh) : input);
+      }
+      operation.handle.callBoxed(&stack);
+      Remember(operation.outputs, stack, fresh);
+    }
+    if (change != changes.end() && change->operation == i) {
+      const at::Tensor clean = operation.output();
+      at::Tensor& now = fresh.try_emplace(clean.unsafeGetTensorImpl(), clean).first->second;
+      now = now + change->delta;
+      ++change;
+    }
+  }
+  const auto value = [&](const at::Tensor& t) {
+    const auto found = fresh.find(t.unsafeGetTensorImpl());
+    return found == fresh.end() ? t : found->second;
+  };
+  for (const std::size_t i : watch) pass.watched.push_back(value(operations_[i].output()));
+  pass.output = value(output_);
+  return pass;
+}
+
+std::size_t OperationTape::Dependents(std::size_t operation) const {
+  std::unordered_set<const c10::TensorImpl*> dirty = {
+      operations_[operation].output().unsafeGetTensorImpl()};
+  std::size_t count = 0;
+  for (std::size_t i = operation + 1; i < operations_.size(); ++i) {
+    bool depends = false;
+    for (const c10::IValue& input : operations_[i].inputs) {
+      VisitTensors(input, [&](const at::Tensor& t) {
+        depends = depends || dirty.contains(t.unsafeGetTensorImpl());
+      });
+    }
+    if (!depends) continue;
+    ++count;
+    for (const c10::IValue& output : operations_[i].outputs) {
+      VisitTensors(output, [&](const at::Tensor& t) { dirty.insert(t.unsafeGetTensorImpl()); });
+    }
+  }
+  return count;
+}
+
+ChangedPass ForwardWith(const Forward& forward, std::span<const Change> changes,
+                        std::span<const std::size_t> watch) {
+  ChangedPass pass;
+  pass.watched.resize(watch.size());
+  auto change = changes.begin();
+  std::size_t count = 0;
+  pass.output = RunIntercepted(forward, [&](const c10::OperatorHandle& handle, Stack& stack) {
+    handle.callBoxed(&stack);
+    const std::size_t i = count++;
+    const std::size_t returns = handle.schema().returns().size();
+    if (change != changes.end() && change->operation == i) {
+      c10::IValue& first = stack[stack.size() - returns];
+      first = first.toTensor() + change->delta;
+      ++change;
+    }
+    for (std::size_t w = 0; w < watch.size(); ++w) {
+      if (watch[w] == i) pass.watched[w] = stack[stack.size() - returns].toTensor().clone();
+    }
+  });
+  return pass;
+}
+
+}  // namespace ndcao
+
+TORCH_LIBRARY_IMPL(_, TESTING_ONLY_GenericMode, library) {
+  library.fallback(torch::CppFunction::makeFromBoxedFunction<&ndcao::Intercept>());
+}

@@ -1,0 +1,245 @@
+#include "ndcao/evaluate/torch/probe_plan.h"
+
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <numeric>
+#include <set>
+
+namespace ndcao {
+namespace {
+
+constexpr std::int64_t kFew = PlanPasses::kFew;
+constexpr std::uint64_t kMostOutputs = 16;
+
+class Planner {
+ public:
+  Planner(const PlanPasses& passes, const ParameterMemory& memory, const Layout& layout,
+          std::uint64_t outputs)
+      : passes_(passes), memory_(memory), layout_(layout), outputs_(outputs) {}
+
+  Result<TorchPlan> Make() {
+    result_.operations = operations().size();
+    result_.plan.whole_passes = passes_.three.obstacle();
+    result_.plan.features = std::min(outputs_, kMostOutputs);
+    if (passes_.other_first.operations().size() != operations().size() ||
+        passes_.five.operations().size() != operations().size()) {
+      return Invalid("its operations depend on the values of its input");
+    }
+    FindCalls();
+    NDCAO_TRY(FindPoints());
+    Group();
+    ListUnprobed();
+    return std::move(result_);
+  }
+
+ private:
+  const std::vector<Operation>& operations() const { return passes_.three.operations(); }
+
+  std::size_t TensorAt(std::uint64_t offset) const {
+    const auto& tensors = layout_.tensors();
+    const auto after = std::upper_bound(
+        tensors.begin(), tensors.end(), offset,
+        [](std::uint64_t value, const Tensor& tensor) { return value < tensor.offset; });
+    return static_cast<std::size_t>(after - tensors.begin()) - 1;
+  }
+
+  // Notes every other use of parameters, too: they rule the tensor out.
+  void FindCalls() {
+    for (std::size_t i = 0; i < operations().size(); ++i) {
+      const Operation& operation = operations()[i];
+      const auto call = FindWeightCall(operation, i, memory_);
+      if (call) calls_.push_back({*call, {}, 0});
+      const bool view = operation.output().defined() &&
+                        operation.output().scalar_type() == at::kFloat &&
+                        operation.output().numel() > 0 && memory_.Holds(operation.output());
+      for (std::size_t input = 0; input < operation.inputs.size(); ++input) {
+        VisitTensors(operation.inputs[input], [&](const at::Tensor& t) {
+          if (t.scalar_type() != at::kFloat || t.numel() == 0 || !memory_.Holds(t)) return;
+          const std::size_t tensor = TensorAt(memory_.Offset(t));
+          const bool known = call && (call->weight == input || call->bias == input);
+          used_.insert(tensor);
+          if (!known && !view) reasons_.try_emplace(tensor, "used by " + operation.name());
+        });
+      }
+    }
+  }
+
+  Status FindPoints() {
+    std::vector<SiteCall> kept;
+    for (SiteCall& site : calls_) {
+      // Where tensors are written into, what a tail was given may be gone.
+      site.tail = passes_.three.obstacle().empty()
+                      ? FindTail(passes_.three, site.call.operation)
+                      : LocalTail{site.call.operation, site.call.operation, {}, false};
+      bool coupled = false;
+      const auto axis = FindAxis(passes_, site.tail.point, coupled);
+      if (coupled) {
+        return Invalid(fmt::format(
+            "{} of '{}' gives an example other activations when the others in its batch change; "
+            "normalise with stored statistics (--batch-norm eval) or train with --probe weights",
+            operations()[site.call.operation].name(), NameOf(site)));
+      }
+      if (!axis) {
+        Exclude(site, "its activations have no dimension for the examples");
+        continue;
+      }
+      axes_.try_emplace(site.tail.point, *axis);
+      kept.push_back(site);
+    }
+    calls_ = std::move(kept);
+    // A tensor that is used in two ways, one of them unknown, is left out as a whole.
+    for (const SiteCall& site : calls_) {
+      for (const std::size_t tensor : TensorsOf(site)) {
+        if (reasons_.contains(tensor)) Exclude(site, reasons_.at(tensor));
+      }
+    }
+    std::erase_if(calls_, [&](const SiteCall& site) {
+      const auto tensors = TensorsOf(site);
+      return std::all_of(tensors.begin(), tensors.end(),
+                         [&](std::size_t tensor) { return reasons_.contains(tensor); });
+    });
+    return Ok();
+  }
+
+  std::vector<std::size_t> TensorsOf(const SiteCall& site) const {
+    std::vector<std::size_t> tensors;
+    const Operation& operation = operations()[site.call.operation];
+    for (const auto& input : {site.call.weight, site.call.bias}) {
+      if (input) tensors.push_back(TensorAt(memory_.Offset(operation.tensor(*input))));
+    }
+    return tensors;
+  }
+
+  std::string NameOf(const SiteCall& site) const {
+    return layout_.tensors()[TensorsOf(site).front()].layer();
+  }
+
+  void Exclude(const SiteCall& site, const std::string& reason) {
+    for (const std::size_t tensor : TensorsOf(site)) reasons_.try_emplace(tensor, reason);
+  }
+
+  // Calls that share weights or a point are one site.
+  void Group() {
+    std::vector<std::size_t> group(calls_.size());
+    std::iota(group.begin(), group.end(), 0);
+    const auto root = [&](std::size_t i) {
+      while (group[i] != i) i = group[i];
+      return i;
+    };
+    std::map<std::size_t, std::size_t> by_point;
+    std::map<std::size_t, std::size_t> by_weight;
+    for (std::size_t i = 0; i < calls_.size(); ++i) {
+      const auto join = [&](std::map<std::size_t, std::size_t>& first, std::size_t key) {
+        const auto [found, fresh] = first.try_emplace(key, i);
+        const std::size_t a = root(found->second);
+        const std::size_t b = root(i);
+        if (!fresh) group[std::max(a, b)] = std::min(a, b);
+      };
+      join(by_point, calls_[i].tail.point);
+      if (calls_[i].call.weight) join(by_weight, TensorsOf(calls_[i]).front());
+    }
+    std::map<std::size_t, std::vector<SiteCall>> sites;
+    for (std::size_t i = 0; i < calls_.size(); ++i) sites[root(i)].push_back(calls_[i]);
+    for (auto& [first, calls] : sites) AddSite(std::move(calls));
+  }
+
+  void AddSite(std::vector<SiteCall> calls) {
+    TorchSite site;
+    std::map<std::size_t, std::size_t> points;
+    for (const SiteCall& call : calls) points.try_emplace(call.tail.point, 0);
+    for (auto& [operation, index] : points) {
+      index = site.points.size();
+      const at::Tensor result = operations()[operation].output();
+      site.points.push_back({operation, axes_.at(operation),
+                             static_cast<std::uint64_t>(result.numel() / kFew), false});
+    }
+    for (SiteCall& call : calls) {
+      call.point = points.at(call.tail.point);
+      site.points[call.point].rectified = call.tail.rectified;
+    }
+    site.calls = std::move(calls);
+    result_.plan.sites.push_back(Describe(site));
+    result_.sites.push_back(std::move(site));
+  }
+
+  ProbeSite Describe(const TorchSite& site) const {
+    ProbeSite shown;
+    std::set<std::size_t> tensors;
+    std::vector<std::string> names;
+    for (const SiteCall& call : site.calls) {
+      for (const std::size_t tensor : TensorsOf(call)) {
+        if (!reasons_.contains(tensor)) tensors.insert(tensor);
+      }
+      if (std::find(names.begin(), names.end(), NameOf(call)) == names.end()) {
+        names.push_back(NameOf(call));
+      }
+    }
+    shown.tensors.assign(tensors.begin(), tensors.end());
+    shown.name = fmt::format("{}", fmt::join(names, "+"));
+    const Operation& first = operations()[site.calls.front().call.operation];
+    shown.operation = first.name().substr(first.name().find("::") + 2);
+    if (site.calls.size() > 1) shown.operation += fmt::format(" x {}", site.calls.size());
+    for (const ProbePoint& point : site.points) shown.units += point.units;
+    shown.kind = KindOf(site, shown);
+    shown.rerun =
+        result_.plan.whole_passes.empty()
+            ? static_cast<double>(passes_.three.Dependents(site.points.front().operation)) /
+                  static_cast<double>(operations().size())
+            : 1;
+    if (shown.kind == SiteKind::kOutput) shown.rerun = 0;
+    return shown;
+  }
+
+  SiteKind KindOf(const TorchSite& site, const ProbeSite& shown) const {
+    const at::Tensor result = operations()[site.points.front().operation].output();
+    if (site.points.size() == 1 &&
+        result.unsafeGetTensorImpl() == passes_.three.output().unsafeGetTensorImpl()) {
+      return SiteKind::kOutput;
+    }
+    std::uint64_t weights = 0;
+    for (const std::size_t tensor : shown.tensors) weights += layout_.tensors()[tensor].size;
+    const SiteCall& only = site.calls.front();
+    const bool plain = site.calls.size() == 1 && only.call.role == WeightRole::kConvolution &&
+                       operations()[only.call.operation].tensor(0).size(1) ==
+                           operations()[only.call.operation].tensor(1).size(1) &&
+                       operations()[only.call.operation].tensor(0).size(0) == kFew;
+    return plain && weights < shown.units ? SiteKind::kWeights : SiteKind::kActivations;
+  }
+
+  void ListUnprobed() {
+    std::set<std::size_t> probed;
+    for (const ProbeSite& site : result_.plan.sites) {
+      probed.insert(site.tensors.begin(), site.tensors.end());
+    }
+    for (std::size_t i = 0; i < layout_.tensors().size(); ++i) {
+      if (probed.contains(i)) continue;
+      const auto reason = reasons_.find(i);
+      result_.plan.unprobed.push_back({i, reason != reasons_.end() ? reason->second
+                                          : used_.contains(i)
+                                              ? "used in a way that has no local outer product"
+                                              : "no operation uses it"});
+    }
+  }
+
+  const PlanPasses& passes_;
+  const ParameterMemory& memory_;
+  const Layout& layout_;
+  std::uint64_t outputs_;
+  TorchPlan result_;
+  std::vector<SiteCall> calls_;
+  std::map<std::size_t, ExampleAxis> axes_;     // by operation
+  std::set<std::size_t> used_;                  // tensors
+  std::map<std::size_t, std::string> reasons_;  // why a tensor is not probed
+};
+
+}  // namespace
+
+Result<TorchPlan> MakeProbePlan(const PlanPasses& passes, const ParameterMemory& memory,
+                                const Layout& layout, std::uint64_t outputs) {
+  return Planner(passes, memory, layout, outputs).Make();
+}
+
+}  // namespace ndcao

@@ -1,0 +1,218 @@
+#include "ndcao/worker/activation_session.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <numeric>
+#include <thread>
+
+#include "ndcao/data/sampler.h"
+
+namespace ndcao {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr std::uint64_t kMarks = 20;
+// A measurement on the test part may cost a twentieth of the forwards since the last one.
+constexpr std::uint64_t kMarkCost = 20;
+constexpr std::uint64_t kBarrenSteps = 8;
+constexpr double kReportSeconds = 0.1;
+
+}  // namespace
+
+SiteTable TableOf(const ProbePlan& plan) {
+  SiteTable table;
+  table.features = plan.features;
+  for (const ProbeSite& site : plan.sites) {
+    table.sites.push_back(
+        {site.units, site.kind != SiteKind::kOutput, site.kind == SiteKind::kWeights});
+    table.probed.insert(table.probed.end(), site.tensors.begin(), site.tensors.end());
+  }
+  return table;
+}
+
+std::string ForeseenText(const ProbePlan& plan, const ActivationReplica& replica) {
+  std::string text;
+  for (std::size_t i = 0; i < plan.sites.size(); ++i) {
+    if (replica.estimators()[i].values().empty()) continue;
+    text += fmt::format("{}{} {:.2f}", text.empty() ? "R2 " : " ", plan.sites[i].name,
+                        replica.estimators()[i].foreseen());
+  }
+  return text;
+}
+
+ActivationSession::ActivationSession(const RunSpec& spec, const Problem& problem,
+                                     Evaluators evaluators, Journal& journal,
+                                     ActivationReplica& replica, SessionOptions options)
+    : spec_(spec),
+      problem_(problem),
+      evaluators_(std::move(evaluators)),
+      journal_(journal),
+      replica_(replica),
+      options_(std::move(options)),
+      sums_(evaluators_.size()) {}
+
+Result<SessionResult> ActivationSession::Run() {
+  start_ = Clock::now();
+  initial_forwards_ = replica_.counters().image_forwards;
+  std::atomic<bool> stopping = false;
+  Status trained;
+  {
+    std::vector<std::jthread> helpers;
+    const auto useful = std::min(static_cast<std::size_t>(options_.threads), evaluators_.size());
+    for (std::size_t i = 1; i < useful; ++i) {
+      helpers.emplace_back([&] {
+        while (!stopping) team_.WaitAndHelp(std::chrono::milliseconds(20));
+      });
+    }
+    trained = Train();
+    stopping = true;
+    team_.Wake();
+  }
+  Report();
+  NDCAO_TRY(trained);
+  return SessionResult{replica_.done(), cancelled_, Seconds(),
+                       replica_.counters().image_forwards - initial_forwards_};
+}
+
+Status ActivationSession::Train() {
+  double reported = 0;
+  while (!replica_.done()) {
+    NDCAO_TRY(Step());
+    if (replica_.counters().barren >= kBarrenSteps) {
+      return Failed(fmt::format("the losses of {} batches in a row are not finite", kBarrenSteps));
+    }
+    if (options_.stop_requested && options_.stop_requested()) {
+      cancelled_ = true;
+      break;
+    }
+    const double seconds = Seconds();
+    if (options_.max_seconds > 0 && seconds >= options_.max_seconds) break;
+    if (seconds < reported + kReportSeconds) continue;
+    reported = seconds;
+    NDCAO_TRY(MeasureTest());
+    Report();
+    if (between_steps) between_steps();
+  }
+  return Ok();
+}
+
+double ActivationSession::Seconds() const {
+  return std::chrono::duration<double>(Clock::now() - start_).count();
+}
+
+void ActivationSession::LoadParameters(std::size_t slot) {
+  const ParameterVector& theta = replica_.parameters();
+  std::copy(theta.begin(), theta.end(), evaluators_[slot]->network().parameters().begin());
+}
+
+Status ActivationSession::RunSlots(const std::function<Status(std::size_t)>& work) {
+  std::vector<Status> done(evaluators_.size());
+  team_.Run(evaluators_.size(), [&](std::size_t slot) { done[slot] = work(slot); });
+  for (const Status& status : done) NDCAO_TRY(status);
+  return Ok();
+}
+
+Status ActivationSession::Step() {
+  if (const auto group = replica_.NextGroup()) {
+    NDCAO_TRY(MeasureGroup(*group));
+    if (replica_.estimators().empty()) return Ok();
+  }
+  const std::uint64_t step = replica_.counters().steps;
+  const std::uint64_t in_epoch = problem_.examples() / spec_.batch;
+  if (order_.empty() || step % in_epoch == 0) {
+    order_.resize(problem_.examples());
+    ShuffleExamples(spec_.seed, step / in_epoch, order_);
+  }
+  const auto batch =
+      std::span<const std::uint32_t>(order_).subspan(step % in_epoch * spec_.batch, spec_.batch);
+  const std::vector<float> whitener = replica_.whitener();
+  std::vector<std::span<const float>> estimators;
+  for (const SiteEstimator& e : replica_.estimators()) estimators.push_back(e.values());
+  NDCAO_TRY(RunSlots([&](std::size_t slot) {
+    const std::size_t begin = slot * spec_.batch / evaluators_.size();
+    const std::size_t end = (slot + 1) * spec_.batch / evaluators_.size();
+    ProbeRequest request;
+    request.examples = batch.subspan(begin, end - begin);
+    request.seed = spec_.seed;
+    request.first = begin;
+    request.step = step;
+    request.probes = spec_.activation.probes;
+    request.sigma = static_cast<float>(spec_.activation.sigma);
+    request.learned = spec_.activation.estimator == ActivationEstimator::kLearned;
+    request.whitener = whitener;
+    request.estimators = estimators;
+    LoadParameters(slot);
+    return evaluators_[slot]->Measure(request, sums_[slot]);
+  }));
+  replica_.Observe(sums_, team_);
+  return Ok();
+}
+
+Status ActivationSession::MeasureGroup(const FallbackGroup& group) {
+  std::vector<std::uint32_t> examples(FallbackGroup::kBatch);
+  DrawExamples(spec_.seed, group.trial, problem_.examples(), examples);
+  float centre = NAN;
+  std::vector<float> losses(FallbackGroup::kEvaluations);
+  NDCAO_TRY(RunSlots([&](std::size_t slot) -> Status {
+    Evaluator& network = evaluators_[slot]->network();
+    LoadParameters(slot);
+    NDCAO_TRY(network.Select(examples));
+    if (slot == 0) {
+      NDCAO_ASSIGN(const double loss, network.Loss(group.trial, {}));
+      centre = static_cast<float>(loss);
+    }
+    const std::size_t begin = slot * losses.size() / evaluators_.size();
+    const std::size_t end = (slot + 1) * losses.size() / evaluators_.size();
+    for (std::size_t k = begin; k < end; ++k) {
+      group.proposal->Perturb(static_cast<std::uint32_t>(k), replica_.parameters(),
+                              network.parameters());
+      NDCAO_ASSIGN(const double loss, network.Loss(group.trial, {}));
+      losses[k] = static_cast<float>(loss);
+    }
+    return Ok();
+  }));
+  replica_.ObserveGroup(group, centre, losses, team_);
+  return Ok();
+}
+
+// Measures the test part now and then, and journals what came of it.
+Status ActivationSession::MeasureTest() {
+  const std::uint64_t used = replica_.counters().image_forwards;
+  if (!options_.marks || used < next_mark_) return Ok();
+  const bool first = next_mark_ == 0;
+  next_mark_ = used + std::max<std::uint64_t>(
+                          {1, replica_.budget() / kMarks, kMarkCost * problem_.test_examples()});
+  if (first) return Ok();
+  LoadParameters(0);
+  NDCAO_ASSIGN(const Score score, evaluators_[0]->network().Test());
+  test_score_ = score;
+  MarkRecord mark;
+  mark.image_forwards = used;
+  mark.seconds = Seconds();
+  mark.train_loss = static_cast<float>(replica_.train_loss());
+  mark.test_loss = static_cast<float>(score.loss);
+  mark.test_accuracy = static_cast<float>(score.accuracy);
+  mark.note = ForeseenText(evaluators_[0]->plan(), replica_);
+  NDCAO_TRY(journal_.Append(mark));
+  return Ok();
+}
+
+void ActivationSession::Report() {
+  if (!options_.on_progress) return;
+  SessionProgress progress;
+  progress.fraction = static_cast<double>(replica_.counters().steps) /
+                      static_cast<double>(std::max<std::uint64_t>(1, replica_.horizon()));
+  progress.image_forwards = replica_.counters().image_forwards;
+  progress.train_loss = replica_.train_loss();
+  progress.seconds = Seconds();
+  progress.test = test_score_;
+  progress.images_per_second = static_cast<double>(progress.image_forwards - initial_forwards_) /
+                               std::max(progress.seconds, 1e-9);
+  options_.on_progress(progress);
+}
+
+}  // namespace ndcao

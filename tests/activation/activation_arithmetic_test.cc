@@ -1,0 +1,249 @@
+// The arithmetic of activation probing, on problems whose answer is known.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "ndcao/activation/activation_replica.h"
+#include "ndcao/random/sequence.h"
+
+namespace ndcao {
+namespace {
+
+using testing::FloatNear;
+using testing::Pointwise;
+
+TEST(OutputMomentTest, WhitenerIsTheInverseOfTheMoment) {
+  OutputMoment moment(2);
+  EXPECT_TRUE(moment.Whitener().empty());
+  // Σ e eᵀ over 4 examples: the mean is [[2, 1], [1, 2]], whatever the memory.
+  const std::vector<float> sum = {8, 4, 4, 8};
+  for (int i = 0; i < 3; ++i) moment.Add(sum, 4);
+  // With the ridge 0.02 · 4 / 2 = 0.04: the inverse of [[2.04, 1], [1, 2.04]].
+  const double determinant = 2.04 * 2.04 - 1;
+  const std::vector<float> expected = {
+      static_cast<float>(2.04 / determinant), static_cast<float>(-1 / determinant),
+      static_cast<float>(-1 / determinant), static_cast<float>(2.04 / determinant)};
+  EXPECT_THAT(moment.Whitener(), Pointwise(FloatNear(1e-5f), expected));
+  const std::vector<float> bad = {NAN, 0, 0, 1};
+  moment.Add(bad, 4);
+  EXPECT_THAT(moment.Whitener(), Pointwise(FloatNear(1e-5f), expected));
+}
+
+TEST(LocalAdamTest, FirstStepsFollowTheAlgorithm) {
+  LocalAdam adam(3);
+  ParameterVector theta = {1, 1, 1};
+  const std::vector<float> gradient = {2, -0.5, 0};
+  adam.Update(0, 3, gradient, 0, 1, 0.1, 1, theta);
+  // m̂ = g and √v̂ = |g|: every coordinate moves by the rate.
+  EXPECT_NEAR(theta[0], 0.9, 1e-6);
+  EXPECT_NEAR(theta[1], 1.1, 1e-6);
+  EXPECT_EQ(theta[2], 1);
+  const std::vector<float> opposite = {-2, INFINITY, 0};
+  adam.Update(0, 3, opposite, 0, 1, 0.1, 2, theta);
+  // m̂ = (0.9 · 0.1 · 2 − 0.1 · 2) / (1 − 0.81), v̂ = 4.
+  EXPECT_NEAR(theta[0], 0.9 - 0.1 * (-0.02 / 0.19) / 2, 1e-6);
+  EXPECT_TRUE(std::isfinite(theta[1]));
+}
+
+// A network that is linear: activations of 12 units reach the loss through g = e G. Probes on them
+// must teach the estimator G.
+TEST(SiteEstimatorTest, ProbesTeachItTheTrueMap) {
+  constexpr std::size_t kFeatures = 3;
+  constexpr std::size_t kUnits = 12;
+  constexpr std::size_t kExamples = 64;
+  RandomSequence random(1, Purpose::kTest, 0);
+  std::vector<float> truth(kFeatures * kUnits);
+  for (float& x : truth) x = static_cast<float>(random.Normal());
+  SiteEstimator estimator({kUnits, true, false}, kFeatures);
+  OutputMoment moment(kFeatures);
+  for (int batch = 0; batch < 800; ++batch) {
+    SiteSums sums;
+    sums.correction.assign(kFeatures * kUnits, 0);
+    std::vector<float> second(kFeatures * kFeatures, 0);
+    const std::vector<float> whitener = moment.Whitener();
+    for (std::size_t example = 0; example < kExamples; ++example) {
+      double e[kFeatures];
+      for (double& x : e) x = 0.3 * random.Normal();
+      for (std::size_t i = 0; i < 9; ++i) {
+        second[i] += static_cast<float>(e[i / kFeatures] * e[i % kFeatures]);
+      }
+      double response = 0;
+      double foreseen = 0;
+      float z[kUnits];
+      for (std::size_t u = 0; u < kUnits; ++u) {
+        z[u] = random.Below(2) == 0 ? -1.0f : 1.0f;
+        for (std::size_t j = 0; j < kFeatures; ++j) {
+          response += z[u] * e[j] * truth[j * kUnits + u];
+          foreseen += z[u] * e[j] * estimator.values()[j * kUnits + u];
+        }
+      }
+      sums.observed += response * response;
+      sums.unforeseen += (response - foreseen) * (response - foreseen);
+      sums.change += kUnits;
+      if (whitener.empty()) continue;
+      double white[kFeatures];
+      double reach = 0;
+      for (std::size_t j = 0; j < kFeatures; ++j) {
+        white[j] = 0;
+        for (std::size_t i = 0; i < kFeatures; ++i) white[j] += e[i] * whitener[i * kFeatures + j];
+        reach += white[j] * e[j] / kFeatures;
+      }
+      for (std::size_t j = 0; j < kFeatures; ++j) {
+        for (std::size_t u = 0; u < kUnits; ++u) {
+          sums.correction[j * kUnits + u] +=
+              static_cast<float>(white[j] * 1.5 / (1 + reach) * (response - foreseen) * z[u]);
+        }
+      }
+    }
+    moment.Add(second, kExamples);
+    const SiteSums* slots[] = {&sums};
+    estimator.Learn(slots, kExamples, 1);
+  }
+  EXPECT_GT(estimator.foreseen(), 0.99);
+  EXPECT_THAT(estimator.values(), Pointwise(FloatNear(0.05f), truth));
+}
+
+/// θ of 6, the first tensor with a site, the second without.
+struct Fixture {
+  Layout layout;
+  SiteTable sites;
+  RunSpec spec;
+  ParameterVector initial = {1, 2, 3, 4, 5, 6};
+
+  Fixture() {
+    layout.Add("a.weight", {2, 2});
+    layout.Add("b.weight", {2});
+    sites.sites = {{2, true, false}, {2, false, false}};
+    sites.features = 2;
+    sites.probed = {0, 1};
+    spec.model = "made-up";
+    spec.blocks = "tensor";
+    spec.probe = ProbeTarget::kActivations;
+    spec.activation.rate = 0.1;
+    spec.activation.probes = 1;
+    spec.batch = 4;
+    spec.shape.slots = 2;
+    spec.budget = 800;  // a clean pass and a probe of 4 examples: 100 steps
+    spec.options.sigma = 0.01;
+  }
+  ActivationReplica Create() const {
+    return ActivationReplica::Create(spec, layout, initial, sites).value();
+  }
+  static std::vector<ProbeSums> Sums(std::uint64_t step) {
+    RandomSequence random(7, Purpose::kTest, step);
+    std::vector<ProbeSums> slots(2);
+    for (ProbeSums& slot : slots) {
+      for (int i = 0; i < 6; ++i) slot.gradient.push_back(static_cast<float>(random.Normal()));
+      slot.sites.resize(2);
+      for (int i = 0; i < 4; ++i) {
+        slot.sites[0].correction.push_back(static_cast<float>(random.Normal()));
+        slot.moment.push_back(i % 3 == 0 ? 1 : 0);
+      }
+      slot.sites[0].observed = 2;
+      slot.sites[0].unforeseen = 1;
+      slot.finite = 2;
+      slot.loss = 3;
+      slot.forwards = 4;
+    }
+    return slots;
+  }
+};
+
+TEST(ActivationReplicaTest, GoesOnFromASnapshotBitForBit) {
+  for (const bool async : {false, true}) {
+    Fixture f;
+    SerialExecutor executor;
+    f.sites.probed = {0};  // the other tensor is probed by weights
+    if (async) {
+      f.spec.mode = RunMode::kAsync;
+      f.spec.clock = {ClockKind::kFixed, 1, 10};
+    }
+    f.spec.batch =
+        512;  // a group of the fallback every fourth step, more than its 30 of warming up
+    f.spec.budget = 10'000'000;
+    const auto advance = [&](ActivationReplica& replica, int steps) {
+      for (int i = 0; i < steps; ++i) {
+        if (const auto group = replica.NextGroup()) {
+          std::vector<float> losses(FallbackGroup::kEvaluations);
+          for (std::size_t k = 0; k < losses.size(); ++k) {
+            losses[k] = 1 + 0.01f * static_cast<float>(k % 7);
+          }
+          replica.ObserveGroup(*group, 1, losses, executor);
+        }
+        replica.Observe(Fixture::Sums(replica.counters().steps), executor);
+      }
+    };
+    ActivationReplica whole = f.Create();
+    advance(whole, 1200);
+    ActivationReplica first = f.Create();
+    advance(first, 700);
+    ActivationReplica second =
+        ActivationReplica::Restore(f.spec, f.layout, f.sites, first.Snapshot()).value();
+    EXPECT_EQ(second.digest(), first.digest());
+    advance(second, 500);
+    EXPECT_EQ(second.digest(), whole.digest());
+    EXPECT_EQ(second.Snapshot(), whole.Snapshot());
+    EXPECT_NE(whole.parameters()[4], f.initial[4]) << "the fallback did not move its tensor";
+    EXPECT_GT(whole.counters().groups, 1u);
+    std::vector<std::byte> torn = first.Snapshot();
+    torn.pop_back();
+    EXPECT_FALSE(ActivationReplica::Restore(f.spec, f.layout, f.sites, torn).ok());
+  }
+}
+
+TEST(ActivationReplicaTest, ADelayedBlockMovesByTheMeanOfItsBatches) {
+  Fixture f;
+  f.spec.mode = RunMode::kAsync;
+  f.spec.clock = {ClockKind::kFixed, 4, 4};
+  SerialExecutor executor;
+  ActivationReplica replica = f.Create();
+  ParameterVector before = replica.parameters();
+  int moves = 0;
+  for (int i = 0; i < 40; ++i) {
+    replica.Observe(Fixture::Sums(0), executor);
+    if (replica.parameters()[0] != before[0]) ++moves;
+    before = replica.parameters();
+  }
+  EXPECT_EQ(moves, 10);
+}
+
+TEST(ActivationReplicaTest, BlocksDoNotChangeASynchronousRun) {
+  Fixture f;
+  SerialExecutor executor;
+  ActivationReplica by_tensor = f.Create();
+  f.spec.blocks = "random:3";
+  ActivationReplica random = f.Create();
+  while (!by_tensor.done()) {
+    by_tensor.Observe(Fixture::Sums(by_tensor.counters().steps), executor);
+    random.Observe(Fixture::Sums(random.counters().steps), executor);
+  }
+  EXPECT_EQ(by_tensor.counters().steps, 100u);
+  EXPECT_EQ(by_tensor.digest(), random.digest());
+}
+
+TEST(ActivationReplicaTest, FrozenBlocksStay) {
+  Fixture f;
+  BlockOverride frozen{"a.weight", f.spec.options};
+  frozen.options.frozen = true;
+  f.spec.overrides = {frozen};
+  SerialExecutor executor;
+  ActivationReplica replica = f.Create();
+  replica.Observe(Fixture::Sums(0), executor);
+  EXPECT_EQ(replica.parameters()[0], 1);
+  EXPECT_NE(replica.parameters()[4], 5);
+}
+
+TEST(ActivationReplicaTest, ALossThatIsNotFiniteTeachesNothing) {
+  Fixture f;
+  SerialExecutor executor;
+  ActivationReplica replica = f.Create();
+  std::vector<ProbeSums> sums = Fixture::Sums(0);
+  for (ProbeSums& slot : sums) slot.finite = 0, slot.loss = 0;
+  replica.Observe(sums, executor);
+  EXPECT_EQ(replica.parameters(), f.initial);
+  EXPECT_EQ(replica.counters().barren, 1u);
+}
+
+}  // namespace
+}  // namespace ndcao

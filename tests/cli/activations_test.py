@@ -1,0 +1,105 @@
+"""train --probe activations: learns, resumes, falls back, and refuses what it cannot do."""
+
+import json
+import pathlib
+import signal
+import time
+import unittest
+
+from ndcao_program import Program
+
+FASHION = ["--data", "fashion-mnist", "--probe", "activations"]
+SMALL = [*FASHION, "--model", "mlp:784-64-10", "--train-limit", "12800", "--seed", "1"]
+
+
+class ActivationsTest(Program):
+    def train(self, name: str, *more: str) -> dict:
+        return self.json("train", *SMALL, "--quiet", "--json", "--out", self.path(name), *more,
+                         timeout=600)
+
+    def test_learns_with_either_estimator(self):
+        learned = self.train("learned", "--epochs", "2")
+        strict = self.train("strict", "--epochs", "1", "--estimator", "strict")
+        # Two epochs of 12,800 images reach about 81 %, one by strict probes about 74 %.
+        self.assertGreater(learned["test_accuracy"], 0.78)
+        self.assertGreater(strict["test_accuracy"], 0.68)
+        # A clean pass and one probe of the hidden layer, for each of 25,600 images.
+        self.assertEqual(learned["image_forwards"], 2 * 2 * 12800)
+        score = self.json("eval", "--run", self.path("learned"), "--json", "--quiet")
+        self.assertEqual(score["digest"], learned["digest"])
+        self.run_ndcao("export", self.path("learned"), "--out", self.path("m.pt"))
+        exported = self.json("eval", "--model", self.path("m.pt"), "--json", "--quiet")
+        self.assertAlmostEqual(exported["test_accuracy"], learned["test_accuracy"])
+        lines = pathlib.Path(self.path("learned"), "metrics.jsonl").read_text().splitlines()
+        marks = [json.loads(line) for line in lines]
+        self.assertEqual(marks[-1]["type"], "mark")
+        self.assertRegex(marks[-1]["note"], r"R2 fc1 0\.\d")
+
+    def test_digest_depends_on_the_seed_and_not_on_threads_or_blocks(self):
+        one = self.train("one", "--epochs", "1", "--threads", "1")
+        two = self.train("two", "--epochs", "1", "--threads", "2")
+        split = self.train("split", "--epochs", "1", "--blocks", "random:50")
+        other = self.train("other", "--epochs", "1", "--seed", "2")
+        self.assertEqual(one["digest"], two["digest"])
+        self.assertEqual(one["digest"], split["digest"])
+        self.assertEqual(split["blocks"], 50)
+        self.assertNotEqual(one["digest"], other["digest"])
+
+    def test_resumes_to_the_same_digest(self):
+        for name, more in [("sync", []), ("async", ["--mode", "async", "--async-periods", "1..10",
+                                                    "--blocks", "unit"])]:
+            whole = self.train(name, "--epochs", "8", *more)
+            process = self.start("train", *SMALL, "--epochs", "8", "--quiet", "--out",
+                                 self.path(name + "-cut"), *more)
+            metrics = pathlib.Path(self.path(name + "-cut"), "probes.json")
+            while not metrics.exists() and process.poll() is None:
+                time.sleep(0.01)
+            time.sleep(0.5)
+            process.send_signal(signal.SIGINT)
+            self.assertEqual(process.wait(60), 130)
+            again = self.json("resume", self.path(name + "-cut"), "--json", "--quiet")
+            self.assertEqual(again["digest"], whole["digest"])
+            self.assertEqual(again["steps"], whole["steps"])
+
+    def test_says_which_block_probes_what(self):
+        self.json("train", *FASHION, "--model", "vit-tiny", "--train-limit", "256", "--epochs", "1",
+                  "--quiet", "--json", "--out", self.path("vit"), timeout=600)
+        shown = self.run_ndcao("inspect", self.path("vit")).stdout
+        self.assertIn("weights layer1norm1.weight: used by aten::layer_norm", shown)
+        self.assertIn("activations of layer1qkv", shown)
+        plan = self.json("inspect", self.path("vit"), "--json")
+        self.assertEqual(plan["sites"][-1]["probes"], "outputs")
+
+    def test_one_process_and_nothing_to_fold(self):
+        self.train("a", "--epochs", "1")
+        for verb in ("replay", "verify"):
+            self.refused(verb, self.path("a"), says="nothing to fold")
+        self.refused("worker", "--journal", "file:" + self.path("a"), says="nothing to fold")
+        process = self.start("train", *SMALL, "--epochs", "500", "--quiet", "--out",
+                             self.path("long"))
+        while not pathlib.Path(self.path("long"), "probes.json").exists():
+            time.sleep(0.01)
+        self.refused("resume", self.path("long"), says="another process trains it")
+        process.send_signal(signal.SIGINT)
+        process.wait(60)
+
+    def test_bad_input(self):
+        short = [*SMALL, "--epochs", "1", "--out", self.path("x")]
+        self.refused("train", *short, "--objective", "zero-one", says="nothing to probe")
+        self.refused("train", *short, "--batch", "1", says="2 or more examples")
+        self.refused("train", *short, "--optimizer", "mezo", says="--optimizer mezo")
+        self.refused("train", *SMALL, "--out", self.path("x"), says="how long to train")
+        self.refused("train", "--objective", "function:sphere:9", "--probe", "activations",
+                     "--epochs", "1", "--out", self.path("x"), says="only networks")
+        self.refused("train", "--model", "mlp:784-32-10", "--budget", "1M", "--estimator", "strict",
+                     "--out", self.path("x"), says="belongs to --probe activations")
+
+    def test_objective_without_a_loss_for_each_example(self):
+        summary = self.train("f1", "--objective", "macro-f1", "--budget", "40k")
+        self.assertGreater(summary["test_accuracy"], 0)
+        shown = self.run_ndcao("inspect", self.path("f1")).stdout
+        self.assertIn("the objective has no loss for each example", shown)
+
+
+if __name__ == "__main__":
+    unittest.main()

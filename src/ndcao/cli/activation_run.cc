@@ -76,7 +76,9 @@ Status WriteProducts(RunDirectory& run, const Problem& problem, const Activation
   mark.train_loss = static_cast<float>(replica.train_loss());
   mark.test_loss = static_cast<float>(ending.score.loss);
   mark.test_accuracy = static_cast<float>(ending.score.accuracy);
-  mark.note = ForeseenText(plan, replica);
+  const std::string foreseen = ForeseenText(plan, replica);
+  mark.note = ending.session.done ? kBudgetUsedUp : "time over";
+  if (!foreseen.empty()) mark.note += "; " + foreseen;
   NDCAO_TRY(run.journal().Append(mark));
   NDCAO_TRY(WriteMetrics(run.journal(), {}, run.File("metrics.jsonl")));
   if (page) NDCAO_TRY(WritePage(run, {}, run.File("report.html")));

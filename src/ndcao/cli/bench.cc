@@ -198,6 +198,7 @@ void AddBench(CLI::App& app, Action& action) {
       app.add_subcommand("bench", "Measurements, each a ratio with both sides in one run.");
   bench->require_subcommand(1);
   AddBenchJournal(*bench, action);
+  AddBenchMemory(*bench, action);
   CLI::App* verb = bench->add_subcommand(
       "throughput", "Images/s of the whole training over images/s of bare inference, interleaved.");
   auto flags = std::make_shared<Flags>();

@@ -96,7 +96,7 @@ TEST(SimulationTest, TheJournalBoundsAppends) {
   SimulationOptions options = Exact(50);
   options.appends_per_second = 10;
   const SimulationResult result = Simulated(RunMode::kAsync, options);
-  EXPECT_LE(result.appended, 1000u + 50u);  // one of each worker may wait in line
+  EXPECT_LE(result.appended, 1000u);
   EXPECT_GT(result.journal_busy, 0.95);
 }
 

@@ -192,6 +192,7 @@ class Simulation {
 
   Status Append(std::uint32_t w, double now) {
     SimulatedWorker& worker = workers_[w];
+    if (std::max(journal_free_, now) + ServiceTime() > options_.seconds) return Ok();  // too late
     GroupRecord record = worker.record;
     const RunSpec& spec = replica_.spec();
     record.examples = static_cast<std::uint32_t>(spec.group_cost());
@@ -205,17 +206,21 @@ class Simulation {
     return Ok();
   }
 
+  // Of the journal's server, for one record: taking it, and handing it to everybody.
+  double ServiceTime() const {
+    return 1 / options_.appends_per_second +
+           static_cast<double>(workers_.size()) / options_.deliveries_per_second;
+  }
+
   // The journal takes a record: the real codec, the real fold, and the time of its server.
   Status Take(Record record, double now) {
     const std::vector<std::byte> bytes = EncodeRecord(record);
     NDCAO_ASSIGN(Record decoded, DecodeRecord(bytes));
     result_.journal_bytes += bytes.size();
     result_.delivered_bytes += bytes.size() * workers_.size();
-    const double service = 1 / options_.appends_per_second +
-                           static_cast<double>(workers_.size()) / options_.deliveries_per_second;
     if (now > 0) {
-      journal_free_ = std::max(journal_free_, now) + service;
-      journal_busy_ += service;
+      journal_free_ = std::max(journal_free_, now) + ServiceTime();
+      journal_busy_ += ServiceTime();
     }
     Place place = Here();
     place.time = now > 0 ? journal_free_ : 0;

@@ -14,18 +14,21 @@
 #include "ndcao/cli/train_run.h"
 #include "ndcao/data/sampler.h"
 #include "ndcao/journal/memory/memory_journal.h"
+#include "ndcao/random/perturbation_stream.h"
 #include "ndcao/worker/session.h"
 
 namespace ndcao {
 namespace {
 
 using Clock = std::chrono::steady_clock;
+using Json = nlohmann::ordered_json;
 
 struct Flags {
   RunOptions run;
   int threads = 1;
   int repeats = 5;
   double seconds = 1;
+  bool limit = false;
   bool json = false;
 };
 
@@ -58,9 +61,29 @@ Result<double> BareInference(const RunSetup& setup, int threads, double seconds)
   return static_cast<double>(total) / took.count();
 }
 
-/// Images per second of the whole training, screening included: as many whole rounds as bare
+/// Parameters per second of θ + s·sign, one thread.
+double StreamingRate(const ParameterVector& parameters, double seconds) {
+  const PerturbationStream stream(1);
+  ParameterVector out(parameters.size());
+  std::uint32_t calls = 0;
+  const auto begin = Clock::now();
+  const auto end = begin + std::chrono::duration<double>(seconds);
+  while (Clock::now() < end) {
+    for (int i = 0; i < 16; ++i) stream.Perturb({}, calls++, 1e-3f, 0, parameters, out);
+  }
+  const std::chrono::duration<double> took = Clock::now() - begin;
+  return static_cast<double>(calls) * static_cast<double>(parameters.size()) / took.count();
+}
+
+struct TrainingCost {
+  double images_per_second = 0;
+  double thread_seconds = 0;  ///< Wall time × threads.
+  PhaseSeconds phases{};
+};
+
+/// The whole training, screening included: as many whole rounds as bare
 /// inference would do in the time, so that no group is cut off.
-Result<double> Training(const RunSetup& setup, int threads, double images) {
+Result<TrainingCost> Training(const RunSetup& setup, int threads, double images) {
   RunSpec spec = setup.spec;
   const double round = static_cast<double>(spec.group_cost() * spec.shape.slots);
   spec.budget = static_cast<std::uint64_t>(std::max(1.0, std::round(images / round)) * round);
@@ -71,7 +94,8 @@ Result<double> Training(const RunSetup& setup, int threads, double images) {
   options.marks = false;
   Session session(journal, replica, *setup.problem, std::move(options));
   NDCAO_ASSIGN(const SessionResult result, session.Run());
-  return static_cast<double>(result.image_forwards) / result.seconds;
+  return TrainingCost{static_cast<double>(result.image_forwards) / result.seconds,
+                      result.seconds * threads, result.phases};
 }
 
 double Median(std::vector<double> values) {
@@ -79,33 +103,90 @@ double Median(std::vector<double> values) {
   return values[values.size() / 2];
 }
 
+/// Both sides and their parts, one value for each repeat.
+struct Samples {
+  std::vector<double> inference, training, ratios, streaming, limits;
+  double thread_seconds = 0;
+  PhaseSeconds phases{};
+};
+
+Result<Samples> Measure(const Flags& flags, const RunSetup& setup) {
+  Samples samples;
+  for (int i = 0; i < flags.repeats; ++i) {
+    NDCAO_ASSIGN(const double inference, BareInference(setup, flags.threads, flags.seconds));
+    NDCAO_ASSIGN(const TrainingCost training,
+                 Training(setup, flags.threads, inference * flags.seconds));
+    samples.inference.push_back(inference);
+    samples.training.push_back(training.images_per_second);
+    samples.ratios.push_back(training.images_per_second / inference);
+    samples.thread_seconds += training.thread_seconds;
+    for (std::size_t p = 0; p < kPhases; ++p) samples.phases[p] += training.phases[p];
+    if (!flags.limit) continue;
+    samples.streaming.push_back(StreamingRate(setup.initial, flags.seconds / 10));
+    const double forward = setup.spec.batch * flags.threads / inference;
+    const double streams = 2 * static_cast<double>(setup.initial.size()) / samples.streaming.back();
+    samples.limits.push_back(forward / (forward + streams));
+  }
+  return samples;
+}
+
+Json ToJson(const Flags& flags, const RunSetup& setup, const Samples& samples) {
+  Json phases = Json::object();
+  double sum = 0;
+  for (std::size_t p = 0; p < kPhases; ++p) {
+    const double share = samples.phases[p] / samples.thread_seconds;
+    phases[std::string(PhaseName(static_cast<Phase>(p)))] = share;
+    sum += share;
+  }
+  Json json;
+  json["model"] = flags.run.model;
+  json["parameters"] = setup.initial.size();
+  json["batch"] = setup.spec.batch;
+  json["screening"] = setup.spec.screening;
+  json["threads"] = flags.threads;
+  json["training_images_per_second"] = Median(samples.training);
+  json["inference_images_per_second"] = Median(samples.inference);
+  json["ratio"] = Median(samples.ratios);
+  json["repeats"] = flags.repeats;
+  json["phases"] = phases;
+  json["phases_sum"] = sum;
+  if (!flags.limit) return json;
+  json["streaming_parameters_per_second"] = Median(samples.streaming);
+  json["limit"] = Median(samples.limits);
+  return json;
+}
+
+void PrintTable(const Json& json) {
+  fmt::print("training   {:12.0f} images/s\ninference  {:12.0f} images/s\nratio      {:12.3f}\n",
+             json["training_images_per_second"].get<double>(),
+             json["inference_images_per_second"].get<double>(), json["ratio"].get<double>());
+  if (json.contains("limit")) {
+    fmt::print("limit      {:12.3f} (F / (F + 2d/S), S = {:.2f} G parameters/s)\n",
+               json["limit"].get<double>(),
+               1e-9 * json["streaming_parameters_per_second"].get<double>());
+  }
+  fmt::print("\nof the threads' time\n");
+  for (const auto& [name, share] : json["phases"].items()) {
+    fmt::print("{:<10} {:12.2f} %\n", name, 100 * share.get<double>());
+  }
+  fmt::print("{:<10} {:12.2f} %\n", "sum", 100 * json["phases_sum"].get<double>());
+}
+
 Result<int> Throughput(Flags& flags) {
   if (flags.run.batch == 0) flags.run.batch = 256;
   flags.run.budget = "100G";  // not used: each measurement has its own
   NDCAO_ASSIGN(const RunSetup setup, SetUpRun(flags.run));
-  std::vector<double> ratios;
-  std::vector<double> bare;
-  std::vector<double> training;
-  for (int i = 0; i < flags.repeats; ++i) {
-    NDCAO_ASSIGN(const double inference, BareInference(setup, flags.threads, flags.seconds));
-    NDCAO_ASSIGN(const double whole, Training(setup, flags.threads, inference * flags.seconds));
-    bare.push_back(inference);
-    training.push_back(whole);
-    ratios.push_back(whole / inference);
+  if (flags.limit && !flags.run.model.starts_with("mlp:")) {
+    return Invalid(
+        fmt::format("--limit is for mlp networks, where perturbing costs most; the model is {}",
+                    flags.run.model));
   }
-  nlohmann::ordered_json json;
-  json["model"] = flags.run.model;
-  json["batch"] = setup.spec.batch;
-  json["threads"] = flags.threads;
-  json["training_images_per_second"] = Median(training);
-  json["inference_images_per_second"] = Median(bare);
-  json["ratio"] = Median(ratios);
-  json["repeats"] = flags.repeats;
+  NDCAO_ASSIGN(const Samples samples, Measure(flags, setup));
+  const Json json = ToJson(flags, setup, samples);
   if (flags.json) {
     fmt::print("{}\n", json.dump());
   } else {
-    fmt::print("training   {:12.0f} images/s\ninference  {:12.0f} images/s\nratio      {:12.3f}\n",
-               Median(training), Median(bare), Median(ratios));
+    PrintTable(json);
   }
   return kExitDone;
 }
@@ -117,6 +198,7 @@ void AddBench(CLI::App& app, Action& action) {
       app.add_subcommand("bench", "Measurements, each a ratio with both sides in one run.");
   bench->require_subcommand(1);
   AddBenchJournal(*bench, action);
+  AddBenchMemory(*bench, action);
   CLI::App* verb = bench->add_subcommand(
       "throughput", "Images/s of the whole training over images/s of bare inference, interleaved.");
   auto flags = std::make_shared<Flags>();
@@ -128,6 +210,8 @@ void AddBench(CLI::App& app, Action& action) {
       ->check(CLI::Range(1, 1000));
   verb->add_option("--seconds", flags->seconds, "Length of each measurement")
       ->check(CLI::PositiveNumber);
+  verb->add_flag("--limit", flags->limit,
+                 "Show F / (F + 2d/S) too: a forward pass over it and two streams of θ + s·sign");
   verb->add_flag("--json", flags->json, "End standard output with one JSON object");
   verb->callback([&action, flags] {
     action = [flags] {

@@ -6,5 +6,6 @@
 namespace ndcao {
 
 void AddBenchJournal(CLI::App& bench, Action& action);
+void AddBenchMemory(CLI::App& bench, Action& action);
 
 }  // namespace ndcao

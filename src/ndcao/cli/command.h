@@ -19,6 +19,7 @@ void AddRuns(CLI::App& app, Action& action);
 void AddInspection(CLI::App& app, Action& action);  ///< replay, verify, inspect, export
 void AddEval(CLI::App& app, Action& action);
 void AddBench(CLI::App& app, Action& action);
+void AddSimulate(CLI::App& app, Action& action);
 void AddReport(CLI::App& app, Action& action);
 void AddCases(CLI::App& app, Action& action);
 

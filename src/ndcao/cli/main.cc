@@ -44,6 +44,7 @@ int Main(int argc, char** argv) {
   AddInspection(app, action);
   AddEval(app, action);
   AddBench(app, action);
+  AddSimulate(app, action);
   AddReport(app, action);
   AddCases(app, action);
   try {

@@ -52,6 +52,10 @@ void PerturbationStream::Perturb(TrialId trial, std::uint32_t k, float scale, st
 
 void PerturbationStream::Accumulate(TrialId trial, std::span<const float> coefficients,
                                     std::uint64_t first, std::span<float> sum) const {
+  if (distribution_ == Distribution::kRademacher) {
+    signs_internal::AddSignedSum({seed_, trial.value, 0}, coefficients, first, sum);
+    return;
+  }
   for (std::size_t done = 0; done < sum.size(); done += kChunk) {
     const std::span<float> chunk = sum.subspan(done, std::min(kChunk, sum.size() - done));
     for (std::uint32_t k = 0; k < coefficients.size(); ++k) {

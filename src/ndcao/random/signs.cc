@@ -4,13 +4,14 @@
 #include <array>
 #include <bit>
 #include <cstring>
+#include <vector>
 
 #include "ndcao/random/philox.h"
+#include "ndcao/random/signs_kernels.h"
 
 namespace ndcao::signs_internal {
 namespace {
 
-constexpr std::size_t kSignsPerPosition = 128;
 constexpr std::size_t kBatchPositions = 32;  // 4096 signs: 512 bytes of bits, in registers' reach
 
 using Words = std::array<std::uint32_t, kBatchPositions * 4>;
@@ -56,22 +57,45 @@ using Words = std::array<std::uint32_t, kBatchPositions * 4>;
   }
 }
 
-using Kernel = void (*)(const SignKey&, float, std::uint64_t, const float*, float*, std::size_t);
-
-void AddAlignedPortable(const SignKey& key, float scale, std::uint64_t first, const float* base,
-                        float* out, std::size_t count) {
+void AddPortable(const SignKey& key, float scale, std::uint64_t first, const float* base,
+                 float* out, std::size_t count) {
   AddAlignedBody(key, scale, first, base, out, count);
+}
+
+// The sums of a chunk stay in the first-level cache while the terms are added one by one.
+constexpr std::size_t kChunk = kBatchPositions * kSignsPerPosition;
+
+template <auto kAdd>
+void AddTermsByChunks(const SignKey& key, std::span<const Term> terms, std::uint64_t first,
+                      float* sum, std::size_t count) {
+  for (std::size_t done = 0; done < count; done += kChunk) {
+    for (const Term& term : terms) {
+      kAdd({key.seed, key.trial, term.evaluation}, term.scale, first + done, sum + done, sum + done,
+           std::min(kChunk, count - done));
+    }
+  }
 }
 
 #if defined(__x86_64__)
-[[gnu::target("avx2")]] void AddAlignedAvx2(const SignKey& key, float scale, std::uint64_t first,
-                                            const float* base, float* out, std::size_t count) {
+[[gnu::target("avx2")]] void AddAvx2(const SignKey& key, float scale, std::uint64_t first,
+                                     const float* base, float* out, std::size_t count) {
   AddAlignedBody(key, scale, first, base, out, count);
 }
-Kernel Choose() { return __builtin_cpu_supports("avx2") ? AddAlignedAvx2 : AddAlignedPortable; }
-#else
-Kernel Choose() { return AddAlignedPortable; }
 #endif
+
+std::vector<Kernels> FindKernels() {
+  std::vector<Kernels> found = {{"portable", AddPortable, AddTermsByChunks<AddPortable>}};
+#if defined(__x86_64__)
+  if (__builtin_cpu_supports("avx2")) {
+    found.push_back({"avx2", AddAvx2, AddTermsByChunks<AddAvx2>});
+  }
+  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+      __builtin_cpu_supports("avx512bw")) {
+    found.push_back(kAvx512Kernels);
+  }
+#endif
+  return found;
+}
 
 // A part of one position: fewer than 128 parameters.
 void AddPartial(const SignKey& key, float scale, std::uint64_t first, const float* base, float* out,
@@ -86,18 +110,53 @@ void AddPartial(const SignKey& key, float scale, std::uint64_t first, const floa
   }
 }
 
+/// A range as whole positions with a part of one on either side.
+struct Division {
+  std::size_t head;
+  std::size_t body;
+  Division(std::uint64_t first, std::size_t count)
+      : head(std::min<std::size_t>(
+            count, (kSignsPerPosition - first % kSignsPerPosition) % kSignsPerPosition)),
+        body((count - head) / kSignsPerPosition * kSignsPerPosition) {}
+};
+
+const Kernels& Fastest() {
+  static const Kernels kFastest = SupportedKernels().back();
+  return kFastest;
+}
+
 }  // namespace
+
+std::span<const Kernels> SupportedKernels() {
+  static const std::vector<Kernels> kKernels = FindKernels();
+  return kKernels;
+}
 
 void AddSigned(const SignKey& key, float scale, std::uint64_t first, const float* base, float* out,
                std::size_t count) {
-  static const Kernel kAddAligned = Choose();
-  const std::size_t head = std::min<std::size_t>(
-      count, (kSignsPerPosition - first % kSignsPerPosition) % kSignsPerPosition);
+  const auto [head, body] = Division(first, count);
   if (head > 0) AddPartial(key, scale, first, base, out, head);
-  const std::size_t body = (count - head) / kSignsPerPosition * kSignsPerPosition;
-  if (body > 0) kAddAligned(key, scale, first + head, base + head, out + head, body);
+  if (body > 0) Fastest().add(key, scale, first + head, base + head, out + head, body);
   const std::size_t done = head + body;
   if (done < count) AddPartial(key, scale, first + done, base + done, out + done, count - done);
+}
+
+void AddSignedSum(const SignKey& key, std::span<const float> scales, std::uint64_t first,
+                  std::span<float> sum) {
+  std::vector<Term> terms;
+  for (std::uint32_t k = 0; k < scales.size(); ++k) {
+    if (scales[k] != 0) terms.push_back({k, scales[k]});
+  }
+  const auto [head, body] = Division(first, sum.size());
+  const auto add_partial = [&](std::size_t begin, std::size_t count) {
+    for (const Term& term : terms) {
+      AddPartial({key.seed, key.trial, term.evaluation}, term.scale, first + begin,
+                 sum.data() + begin, sum.data() + begin, count);
+    }
+  };
+  if (head > 0) add_partial(0, head);
+  if (body > 0) Fastest().add_terms(key, terms, first + head, sum.data() + head, body);
+  if (head + body < sum.size()) add_partial(head + body, sum.size() - head - body);
 }
 
 }  // namespace ndcao::signs_internal

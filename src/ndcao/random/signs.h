@@ -1,12 +1,13 @@
 // Rademacher signs from Philox bits, vectorised. Internal to random/.
 //
 // Parameter j takes bit j mod 128 of the 128 bits at position j / 128; a set bit is −1. The
-// kernels are compiled once for any processor and once for AVX2, and chosen at run time: each
+// kernels are compiled for any processor, for AVX2 and for AVX-512, and chosen at run time: each
 // does the same IEEE operations on the same numbers, so the choice never shows in the results.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 
 namespace ndcao::signs_internal {
 
@@ -20,5 +21,10 @@ struct SignKey {
 /// out[i] = base[i] + scale · sign(first + i), i < count.
 void AddSigned(const SignKey& key, float scale, std::uint64_t first, const float* base, float* out,
                std::size_t count);
+
+/// sum[i] += Σ_k scales[k] · sign_k(first + i), in the order of k; a k whose scale is zero is
+/// skipped. `key.evaluation` is not read.
+void AddSignedSum(const SignKey& key, std::span<const float> scales, std::uint64_t first,
+                  std::span<float> sum);
 
 }  // namespace ndcao::signs_internal

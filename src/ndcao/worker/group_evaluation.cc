@@ -41,6 +41,24 @@ void GroupEvaluation::SortPool() {
   permute(scores_);
 }
 
+// The losses and scores of every example in the pool.
+Status GroupEvaluation::ForwardPool() {
+  const std::size_t step = std::max<std::size_t>(kScreeningBatch, spec_->batch);
+  for (std::size_t begin = 0; begin < examples_.size(); begin += step) {
+    const std::size_t count = std::min(step, examples_.size() - begin);
+    NDCAO_TRY(evaluator_->Select(std::span(examples_).subspan(begin, count)));
+    const PhaseScope phase(clock_, Phase::kForward);
+    NDCAO_TRY(evaluator_->PerExample(std::span(losses_).subspan(begin, count),
+                                     std::span(scores_).subspan(begin, count)));
+  }
+  return Ok();
+}
+
+Result<double> GroupEvaluation::Loss(TrialId trial) {
+  const PhaseScope phase(clock_, Phase::kForward);
+  return evaluator_->Loss(trial, weights_);
+}
+
 // Forwards K·b examples at the centre and keeps b of them by importance. Returns L0, the weighted
 // loss of those that are kept.
 Result<double> GroupEvaluation::Screen(TrialId trial) {
@@ -49,13 +67,7 @@ Result<double> GroupEvaluation::Screen(TrialId trial) {
   losses_.resize(pool);
   scores_.resize(pool);
   DrawExamples(spec_->seed, trial, problem_->examples(), examples_);
-  const std::size_t step = std::max<std::size_t>(kScreeningBatch, spec_->batch);
-  for (std::size_t begin = 0; begin < pool; begin += step) {
-    const std::size_t count = std::min(step, pool - begin);
-    NDCAO_TRY(evaluator_->Select(std::span(examples_).subspan(begin, count)));
-    NDCAO_TRY(evaluator_->PerExample(std::span(losses_).subspan(begin, count),
-                                     std::span(scores_).subspan(begin, count)));
-  }
+  NDCAO_TRY(ForwardPool());
   SortPool();
   const Screened kept = ScreenExamples(scores_, spec_->batch, ScreeningOffset(spec_->seed, trial));
   double centre = 0;
@@ -71,14 +83,18 @@ Result<double> GroupEvaluation::Screen(TrialId trial) {
 
 // Selects the trial's examples and returns the loss at the centre (NaN if nobody wants it).
 Result<double> GroupEvaluation::ChooseExamples(const Trial& trial) {
-  std::copy(trial.point->begin(), trial.point->end(), evaluator_->parameters().begin());
+  {
+    const PhaseScope phase(clock_, Phase::kPerturb);
+    std::copy(trial.point->begin(), trial.point->end(), evaluator_->parameters().begin());
+  }
+  const PhaseScope phase(clock_, Phase::kExamples);
   if (spec_->batch > 0 && spec_->screening > 0) return Screen(trial.id);
   examples_.resize(spec_->batch);
   weights_.clear();
   if (spec_->batch > 0) DrawExamples(spec_->seed, trial.id, problem_->examples(), examples_);
   NDCAO_TRY(evaluator_->Select(examples_));
   if (!spec_->shape.centre) return NAN;
-  return evaluator_->Loss(trial.id, weights_);
+  return Loss(trial.id);
 }
 
 Result<std::optional<GroupRecord>> GroupEvaluation::Evaluate(
@@ -94,8 +110,11 @@ Result<std::optional<GroupRecord>> GroupEvaluation::Evaluate(
   record.losses.reserve(spec_->shape.evaluations);
   for (std::uint32_t k = 0; k < spec_->shape.evaluations; ++k) {
     if (cancelled()) return std::optional<GroupRecord>();
-    trial.Materialize(k, evaluator_->parameters());
-    NDCAO_ASSIGN(const double loss, evaluator_->Loss(trial.id, weights_));
+    {
+      const PhaseScope phase(clock_, Phase::kPerturb);
+      trial.Materialize(k, evaluator_->parameters());
+    }
+    NDCAO_ASSIGN(const double loss, Loss(trial.id));
     record.losses.push_back(static_cast<float>(loss));
   }
   return std::optional<GroupRecord>(std::move(record));

@@ -10,6 +10,7 @@
 #include "ndcao/evaluate/evaluator.h"
 #include "ndcao/journal/record.h"
 #include "ndcao/replica/replica.h"
+#include "ndcao/worker/phase_clock.h"
 
 namespace ndcao {
 
@@ -24,6 +25,8 @@ class GroupEvaluation {
                                               const std::function<bool()>& cancelled);
 
   Evaluator& evaluator() { return *evaluator_; }
+  /// Of the thread that evaluates.
+  PhaseClock& clock() { return clock_; }
 
  private:
   GroupEvaluation(const RunSpec& spec, const Problem& problem, std::unique_ptr<Evaluator> evaluator)
@@ -31,11 +34,14 @@ class GroupEvaluation {
 
   Result<double> ChooseExamples(const Trial& trial);
   Result<double> Screen(TrialId trial);
+  Status ForwardPool();
+  Result<double> Loss(TrialId trial);
   void SortPool();
 
   const RunSpec* spec_;
   const Problem* problem_;
   std::unique_ptr<Evaluator> evaluator_;
+  PhaseClock clock_;
   std::vector<std::uint32_t> examples_;
   std::vector<float> weights_;
   std::vector<float> losses_;

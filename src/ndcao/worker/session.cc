@@ -33,7 +33,8 @@ Session::Session(Journal& journal, Replica& replica, const Problem& problem, Ses
     : journal_(journal), replica_(replica), problem_(problem), options_(std::move(options)) {}
 
 Result<SessionResult> Session::Run() {
-  NDCAO_TRY(CatchUp());
+  PhaseClock clock;
+  NDCAO_TRY(CatchUp(clock));
   NDCAO_TRY(CreateWorkers());
   start_ = Clock::now();
   initial_forwards_ = replica_.counters().image_forwards;
@@ -47,8 +48,18 @@ Result<SessionResult> Session::Run() {
   const std::lock_guard lock(mutex_);
   if (error_) return *error_;
   NDCAO_TRY(Attest());
-  return SessionResult{replica_.done(), cancelled_, Seconds(),
-                       replica_.counters().image_forwards - initial_forwards_, workers_.front().id};
+  return SessionResult{replica_.done(),     cancelled_,
+                       Seconds(),           replica_.counters().image_forwards - initial_forwards_,
+                       workers_.front().id, Phases()};
+}
+
+PhaseSeconds Session::Phases() const {
+  PhaseSeconds sum{};
+  for (const Worker& worker : workers_) {
+    const PhaseSeconds& seconds = worker.evaluation->clock().seconds();
+    for (std::size_t i = 0; i < kPhases; ++i) sum[i] += seconds[i];
+  }
+  return sum;
 }
 
 Status Session::CreateWorkers() {
@@ -75,10 +86,12 @@ Status Session::CreateWorkers() {
 }
 
 void Session::WorkerLoop(Worker& worker) {
+  worker.evaluation->clock().Start();
   while (!stopping_) {
     const Status status = WorkOnce(worker);
-    if (!status.ok()) return Fail(status.error());
+    if (!status.ok()) Fail(status.error());
   }
+  worker.evaluation->clock().Enter(Phase::kOther);
 }
 
 void Session::Fail(const Error& error) {
@@ -92,19 +105,24 @@ void Session::Fail(const Error& error) {
 
 Status Session::WorkOnce(Worker& worker) {
   std::optional<Trial> trial;
+  PhaseClock& clock = worker.evaluation->clock();
   {
     const std::lock_guard lock(mutex_);
-    NDCAO_TRY(CatchUp());
+    NDCAO_TRY(CatchUp(clock));
     if (replica_.done()) stopping_ = true;
     if (!stopping_) trial = TakeTrial(worker);
   }
   if (stopping_) return team_.Wake(), Ok();
-  if (!trial) return team_.WaitAndHelp(std::chrono::milliseconds(2)), Ok();
+  if (!trial) {
+    const PhaseScope phase(clock, Phase::kWait);
+    team_.WaitAndHelp(std::chrono::milliseconds(2));
+    return Ok();
+  }
   const auto begin = Clock::now();
   Result<std::optional<GroupRecord>> record = EvaluateTrial(worker, *trial);
   worker.last_group = Clock::now() - begin;
   if (record.ok() && record.value()) {
-    const Status published = Publish(*record.value());
+    const Status published = Publish(worker, *record.value());
     if (!published.ok()) record = published.error();
   }
   {
@@ -143,12 +161,16 @@ bool Session::Cancelled(const Trial& trial) {
          !std::binary_search(view.open_slots.begin(), view.open_slots.end(), trial.id.slot());
 }
 
-Status Session::Publish(const GroupRecord& record) {
+Status Session::Publish(Worker& worker, const GroupRecord& record) {
+  PhaseClock& clock = worker.evaluation->clock();
+  const Phase before = clock.Enter(Phase::kJournal);
   NDCAO_ASSIGN(const Offset offset, journal_.Append(record));
+  clock.Enter(before);
   const std::lock_guard lock(mutex_);
-  NDCAO_TRY(CatchUp());
+  NDCAO_TRY(CatchUp(clock));
   NDCAO_CHECK(replica_.next_offset() > offset);
   NDCAO_TRY(CheckFinite());
+  const PhaseScope phase(clock, Phase::kJournal);
   return Attest();
 }
 
@@ -202,10 +224,12 @@ Status Session::FoldEntry(const Entry& entry) {
 }
 
 // With the lock held (or before the threads start).
-Status Session::CatchUp() {
+Status Session::CatchUp(PhaseClock& clock) {
   while (true) {
+    const PhaseScope reading(clock, Phase::kJournal);
     NDCAO_ASSIGN(const auto entries,
                  journal_.Read(replica_.next_offset(), kReadAtOnce, std::chrono::milliseconds(0)));
+    const PhaseScope folding(clock, Phase::kFold);
     for (const Entry& entry : entries) NDCAO_TRY(FoldEntry(entry));
     if (entries.size() < kReadAtOnce) return Ok();
   }

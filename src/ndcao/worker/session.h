@@ -24,6 +24,7 @@
 #include "ndcao/journal/journal.h"
 #include "ndcao/replica/replica.h"
 #include "ndcao/worker/group_evaluation.h"
+#include "ndcao/worker/phase_clock.h"
 #include "ndcao/worker/team_executor.h"
 
 namespace ndcao {
@@ -63,6 +64,7 @@ struct SessionResult {
   double seconds = 0;
   std::uint64_t image_forwards = 0;  ///< Of groups accepted while this session ran.
   WorkerId worker = 0;               ///< The first of this session.
+  PhaseSeconds phases{};             ///< Of all threads together.
 };
 
 class Session {
@@ -90,9 +92,10 @@ class Session {
   void WorkerLoop(Worker& worker);
   Status WorkOnce(Worker& worker);
   Result<std::optional<GroupRecord>> EvaluateTrial(Worker& worker, const Trial& trial);
-  Status CatchUp();
+  Status CatchUp(PhaseClock& clock);
+  PhaseSeconds Phases() const;
   Status FoldEntry(const Entry& entry);
-  Status Publish(const GroupRecord& record);
+  Status Publish(Worker& worker, const GroupRecord& record);
   Status Attest();
   bool IsMine(WorkerId worker) const;
   std::optional<Trial> TakeTrial(Worker& worker);

@@ -18,11 +18,12 @@ constexpr double kBudgetTolerance = 0.02;
 }  // namespace
 
 Status Session::Monitor() {
+  PhaseClock clock;  // of this thread: not shown
   for (int polls = 0; !stopping_; ++polls) {
     std::this_thread::sleep_for(kPoll);
     {
       const std::lock_guard lock(mutex_);
-      NDCAO_TRY(CatchUp());
+      NDCAO_TRY(CatchUp(clock));
       if (replica_.done()) break;
     }
     if (options_.stop_requested && options_.stop_requested()) {

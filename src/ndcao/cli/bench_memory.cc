@@ -1,0 +1,204 @@
+// ndcao bench memory: peak resident memory above start, of each way in a process of its own.
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <functional>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "ndcao/base/log.h"
+#include "ndcao/cli/bench.h"
+#include "ndcao/cli/peak_memory.h"
+#include "ndcao/cli/run_options.h"
+#include "ndcao/cli/train_run.h"
+#include "ndcao/data/sampler.h"
+#include "ndcao/journal/memory/memory_journal.h"
+#include "ndcao/worker/session.h"
+
+namespace ndcao {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+struct MemoryFlags {
+  RunOptions run;
+  int threads = 1;
+  std::string adam;
+  bool json = false;
+};
+
+constexpr int kForwards = 4;
+
+Status Infer(const RunSetup& setup, int) {
+  std::vector<std::uint32_t> examples(setup.spec.batch);
+  DrawExamples(1, {}, setup.problem->examples(), examples);
+  NDCAO_ASSIGN(auto evaluator, setup.problem->NewEvaluator());
+  std::copy(setup.initial.begin(), setup.initial.end(), evaluator->parameters().begin());
+  NDCAO_TRY(evaluator->Select(examples));
+  for (int i = 0; i < kForwards; ++i) NDCAO_TRY(evaluator->Loss({}, {}));
+  return Ok();
+}
+
+// Two rounds: memory does not grow after the first.
+Status Train(const RunSetup& setup, int threads) {
+  RunSpec spec = setup.spec;
+  spec.budget = 2 * spec.group_cost() * spec.shape.slots;
+  NDCAO_ASSIGN(Replica replica, Replica::Create(spec, setup.problem->layout(), setup.initial));
+  MemoryJournal journal;
+  SessionOptions options;
+  options.threads = threads;
+  options.marks = false;
+  Session session(journal, replica, *setup.problem, std::move(options));
+  NDCAO_TRY(session.Run());
+  return Ok();
+}
+
+struct Peak {
+  std::uint64_t bytes = 0;
+  std::uint64_t parameters = 0;
+};
+
+Result<Peak> PeakOf(const MemoryFlags& flags,
+                    const std::function<Status(const RunSetup&, int)>& work) {
+  NDCAO_ASSIGN(const RunSetup setup, SetUpRun(flags.run));
+  const PeakMemory memory;
+  if (!memory.restarted())
+    return Failed("this kernel does not restart VmHWM (proc(5), clear_refs)");
+  NDCAO_TRY(work(setup, flags.threads));
+  return Peak{memory.above_start(), setup.initial.size()};
+}
+
+// What `body` prints on its standard output, in a child process. An empty text: it failed, and has
+// said why.
+std::string InChild(const std::function<void()>& body) {
+  int ends[2];
+  NDCAO_CHECK(::pipe2(ends, O_CLOEXEC) == 0);
+  const pid_t child = ::fork();
+  NDCAO_CHECK(child >= 0);
+  if (child == 0) {
+    ::dup2(ends[1], STDOUT_FILENO);
+    body();
+    std::fflush(stdout);
+    ::_exit(0);
+  }
+  ::close(ends[1]);
+  std::string text;
+  char part[256];
+  for (ssize_t got; (got = ::read(ends[0], part, sizeof part)) > 0;) {
+    text.append(part, static_cast<std::size_t>(got));
+  }
+  ::close(ends[0]);
+  ::waitpid(child, nullptr, 0);
+  return text;
+}
+
+Result<Peak> MeasureInChild(const MemoryFlags& flags,
+                            const std::function<Status(const RunSetup&, int)>& work) {
+  const std::string text = InChild([&] {
+    const Result<Peak> peak = PeakOf(flags, work);
+    if (!peak.ok()) return void(spdlog::error("{}", peak.error().message()));
+    fmt::print("{} {}\n", peak.value().bytes, peak.value().parameters);
+  });
+  Peak peak;
+  if (std::sscanf(text.c_str(), "%lu %lu", &peak.bytes, &peak.parameters) != 2) {
+    return Failed("the measurement in a child process failed");
+  }
+  return peak;
+}
+
+// The program bench/adam_memory of the build, beside this one.
+std::string AdamProgram(const MemoryFlags& flags) {
+  if (!flags.adam.empty()) return flags.adam;
+  std::error_code ignored;
+  const auto self = std::filesystem::read_symlink("/proc/self/exe", ignored);
+  return (self.parent_path() / "bench" / "adam_memory").string();
+}
+
+Result<std::optional<std::uint64_t>> MeasureAdam(const MemoryFlags& flags) {
+  const std::string program = AdamProgram(flags);
+  if (::access(program.c_str(), X_OK) != 0) {
+    if (!flags.adam.empty()) return Invalid("--adam " + flags.adam + ": no such program");
+    spdlog::info("no {}: Adam is left out", program);
+    return std::optional<std::uint64_t>();
+  }
+  const std::string batch = std::to_string(flags.run.batch);
+  const std::string text = InChild([&] {
+    ::execl(program.c_str(), program.c_str(), "--model", flags.run.model.c_str(), "--data",
+            flags.run.data.c_str(), "--data-dir", flags.run.data_dir.c_str(), "--batch",
+            batch.c_str(), nullptr);
+    spdlog::error("cannot run {}", program);
+  });
+  std::uint64_t bytes = 0;
+  if (std::sscanf(text.c_str(), "%lu", &bytes) != 1) return Failed(program + " failed");
+  return std::optional(bytes);
+}
+
+double Mebibytes(std::uint64_t bytes) { return static_cast<double>(bytes) / (1 << 20); }
+
+Result<int> Memory(MemoryFlags& flags) {
+  if (flags.run.batch == 0) flags.run.batch = 256;
+  flags.run.budget = "1G";  // not used: two rounds are enough
+  if (flags.run.evaluations == 0) flags.run.evaluations = 8;
+  if (flags.run.slots == 0) flags.run.slots = 1;
+  if (!flags.run.screening) flags.run.screening = 2;
+  NDCAO_ASSIGN(const Peak inference, MeasureInChild(flags, Infer));
+  NDCAO_ASSIGN(const Peak training, MeasureInChild(flags, Train));
+  NDCAO_ASSIGN(const auto adam, MeasureAdam(flags));
+  const std::uint64_t theta = inference.parameters * sizeof(float);
+  const auto threads = static_cast<double>(flags.threads);
+  const double allowed =
+      threads * (1.15 * static_cast<double>(inference.bytes) + 2 * static_cast<double>(theta));
+  Json json = {
+      {"model", flags.run.model},
+      {"parameters", inference.parameters},
+      {"batch", flags.run.batch},
+      {"threads", flags.threads},
+      {"inference_bytes", inference.bytes},
+      {"training_bytes", training.bytes},
+      {"limit_bytes", allowed},
+      {"ratio", static_cast<double>(training.bytes) / static_cast<double>(inference.bytes)}};
+  if (adam) {
+    json["adam_bytes"] = *adam;
+    json["of_adam"] = static_cast<double>(training.bytes) / static_cast<double>(*adam);
+  }
+  if (flags.json) {
+    fmt::print("{}\n", json.dump());
+    return kExitDone;
+  }
+  fmt::print("inference  {:10.1f} MiB above start\n", Mebibytes(inference.bytes));
+  fmt::print("training   {:10.1f} MiB, {:.2f} of inference's\n", Mebibytes(training.bytes),
+             json["ratio"].get<double>());
+  fmt::print("limit      {:10.1f} MiB (1.15 of inference's and two copies of θ, each thread)\n",
+             allowed / (1 << 20));
+  if (adam) {
+    fmt::print("Adam       {:10.1f} MiB; training takes {:.3f} of it\n", Mebibytes(*adam),
+               json["of_adam"].get<double>());
+  }
+  return kExitDone;
+}
+
+}  // namespace
+
+void AddBenchMemory(CLI::App& bench, Action& action) {
+  CLI::App* verb = bench.add_subcommand(
+      "memory", "Peak resident memory above start: inference, training, and Adam if it was built.");
+  auto flags = std::make_shared<MemoryFlags>();
+  flags->run.model = "resnet20";
+  AddRunOptions(*verb, flags->run);
+  verb->add_option("--threads", flags->threads, "Worker threads of the training")
+      ->check(CLI::Range(1, 256));
+  verb->add_option("--adam", flags->adam, "The program that measures Adam (default: the build's)");
+  verb->add_flag("--json", flags->json, "End standard output with one JSON object");
+  verb->callback([&action, flags] {
+    action = [flags] {
+      const Result<int> code = Memory(*flags);
+      return code.ok() ? code.value() : ReportError(code.error());
+    };
+  });
+}
+
+}  // namespace ndcao

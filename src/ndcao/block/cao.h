@@ -13,8 +13,9 @@
 // measured where the blocks' proposals place them. For small blocks and expensive objectives
 // without noise: a window of T points spans T directions.
 //
-// Block by block (CaoOptions::coordinate), a group has one evaluation more for each block, with that
-// block at its previous point: J_i changes by what the block's own move changed, all else equal.
+// Block by block (CaoOptions::coordinate), a group has one evaluation more for each block, with
+// that block at its previous point: J_i changes by what the block's own move changed, all else
+// equal.
 //
 // The optimizer looks after one block; its slice rests at the centre, and stands at the candidate
 // during a group.

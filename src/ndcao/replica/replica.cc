@@ -84,11 +84,10 @@ Status Replica::BuildCohorts(std::optional<BlockId> only_block, std::uint64_t pa
     }
     Slice merged = Merge(slices[c]);
     const std::uint64_t key = merged.runs().front().global;
-    cohorts_[c].optimizer =
-        MakeOptimizer(cohorts_[c].options,
-                      {std::move(merged), spec_.seed, key, parameters, spec_.shape,
-                       cohorts_[c].blocks.front()},
-                      *theta_);
+    cohorts_[c].optimizer = MakeOptimizer(
+        cohorts_[c].options,
+        {std::move(merged), spec_.seed, key, parameters, spec_.shape, cohorts_[c].blocks.front()},
+        *theta_);
   }
   if (spec_.mode == RunMode::kAsync) {
     clocks_.emplace(spec_.seed, spec_.clock, std::move(keys));

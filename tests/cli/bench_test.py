@@ -1,0 +1,54 @@
+"""bench throughput, bench memory and simulate: their JSON, and what they refuse."""
+
+import unittest
+
+from ndcao_program import Program
+
+SMALL = ["--model", "mlp:784-32-10", "--data", "fashion-mnist"]
+
+
+class BenchTest(Program):
+    def test_phases_add_up_and_the_limit_is_below_one(self):
+        result = self.json("bench", "throughput", *SMALL, "--batch", "64", "--repeats", "1",
+                           "--seconds", "0.3", "--limit", "--json")
+        self.assertAlmostEqual(sum(result["phases"].values()), result["phases_sum"])
+        # On a busy machine threads start late: the document's 3 % are for a quiet one.
+        self.assertGreater(result["phases_sum"], 0.8)
+        self.assertLess(result["phases_sum"], 1.03)
+        self.assertGreater(result["phases"]["forward"], 0.3)
+        self.assertGreater(result["limit"], 0)
+        self.assertLess(result["limit"], 1)
+
+    def test_the_limit_is_for_mlps(self):
+        refused = self.run_ndcao("bench", "throughput", "--model", "lenet5", "--limit", code=2)
+        self.assertIn("--limit", refused.stderr)
+
+    def test_memory_of_training_is_near_that_of_inference(self):
+        result = self.json("bench", "memory", "--model", "lenet5", "--batch", "256", "--adam", "",
+                           "--json")
+        self.assertGreater(result["inference_bytes"], 5 << 20)
+        self.assertLess(result["training_bytes"], 2 * result["inference_bytes"])
+
+
+class SimulateTest(Program):
+    def simulate(self, *more: str) -> dict:
+        return self.json("simulate", "--model", "mlp:784-2-10", "--group-ms", "50", "--fold-us",
+                         "500", "--seconds", "10", "--json", *more)
+
+    def test_more_workers_do_more_until_they_only_fold(self):
+        one, some, many = (self.simulate("--mode", "async", "--workers", n, "--staleness-limit",
+                                         "4096") for n in ("1", "20", "500"))
+        self.assertGreater(some["groups_per_second"], 15 * one["groups_per_second"])
+        self.assertLess(many["groups_per_second"], 2000)  # 1 / fold
+        self.assertGreater(many["folding"], many["evaluating"])
+
+    def test_the_same_seed_is_the_same_run(self):
+        self.assertEqual(self.simulate("--workers", "9"), self.simulate("--workers", "9"))
+
+    def test_workers_are_bounded(self):
+        refused = self.run_ndcao("simulate", "--workers", "10001", code=2)
+        self.assertIn("--workers", refused.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()

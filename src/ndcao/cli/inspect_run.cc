@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "ndcao/base/hash.h"
@@ -9,6 +10,7 @@
 #include "ndcao/cli/command.h"
 #include "ndcao/cli/files.h"
 #include "ndcao/cli/progress.h"
+#include "ndcao/cli/run_follower.h"
 #include "ndcao/cli/run_location.h"
 #include "ndcao/cli/run_options.h"
 #include "ndcao/cli/train_run.h"
@@ -143,6 +145,20 @@ void PrintBlocks(const Replica& replica) {
   }
 }
 
+/// How many groups others had journaled since a group's base: the staleness, by how many groups.
+void PrintStaleness(const std::map<std::uint64_t, std::uint64_t>& histogram) {
+  std::uint64_t total = 0;
+  for (const auto& [late, groups] : histogram) total += groups;
+  if (total == 0 || histogram.rbegin()->first == 0) return;
+  fmt::print("\ngroups late\n");
+  for (const auto& [late, groups] : histogram) {
+    const double share = static_cast<double>(groups) / static_cast<double>(total);
+    if (share < 0.005) continue;
+    fmt::print("  {:>4}  {:>5.1f} %  {}\n", late, 100 * share,
+               std::string(static_cast<std::size_t>(50 * share), '#'));
+  }
+}
+
 Result<int> Inspect(const Flags& flags) {
   NDCAO_ASSIGN(OpenedRun run, OpenRun(flags, false));
   if (run.home->spec().probe == ProbeTarget::kActivations) {
@@ -153,6 +169,7 @@ Result<int> Inspect(const Flags& flags) {
     fmt::print("{}", FormatPartition(replica.partition()));
     return kExitDone;
   }
+  NDCAO_ASSIGN(const RunHistory history, ReadHistory(*run.home, run.end));
   const ReplicaCounters& counters = replica.counters();
   if (flags.json) {
     Json json;
@@ -167,6 +184,10 @@ Result<int> Inspect(const Flags& flags) {
     json["duplicates"] = counters.duplicates;
     json["stale"] = counters.stale;
     json["foreign"] = counters.foreign;
+    json["staleness"] = Json::array();
+    for (const auto& [late, groups] : history.staleness()) {
+      json["staleness"].push_back({late, groups});
+    }
     json["digest"] = replica.digest();
     fmt::print("{}\n", json.dump());
     return kExitDone;
@@ -183,6 +204,7 @@ Result<int> Inspect(const Flags& flags) {
     fmt::print("  {:<28} {:>10} parameters from {}\n", t.name, t.size, t.offset);
   }
   PrintBlocks(replica);
+  PrintStaleness(history.staleness());
   return kExitDone;
 }
 

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "ndcao/cli/files.h"
 #include "ndcao/cli/run_command.h"
 #include "ndcao/report/metrics.h"
@@ -93,14 +95,16 @@ ReportedRun DescribeRun(RunHome& home, RunHistory history, FoldHistory fold) {
   return run;
 }
 
-Result<RunHistory> ReadHistory(RunHome& home) {
+Result<RunHistory> ReadHistory(RunHome& home, Offset until) {
   RunHistory history(home.spec());
-  while (true) {
-    NDCAO_ASSIGN(const auto entries, home.journal().Read(history.next_offset(), kReadAtOnce,
-                                                         std::chrono::milliseconds(0)));
-    if (entries.empty()) return history;
+  while (history.next_offset() < until) {
+    const auto want = std::min<Offset>(kReadAtOnce, until - history.next_offset());
+    NDCAO_ASSIGN(const auto entries,
+                 home.journal().Read(history.next_offset(), want, std::chrono::milliseconds(0)));
+    if (entries.empty()) break;
     for (const Entry& entry : entries) history.Add(entry);
   }
+  return history;
 }
 
 Status WritePage(RunHome& run, FoldHistory fold, const std::string& path) {

@@ -41,7 +41,7 @@ ReportedRun DescribeRun(RunHome& home, RunHistory history, FoldHistory fold);
 /// Writes the page of this one run; without charts, nothing.
 Status WritePage(RunHome& run, FoldHistory fold, const std::string& path);
 
-/// The history that the journal tells.
-Result<RunHistory> ReadHistory(RunHome& home);
+/// The history that the journal tells up to `until` (exclusive).
+Result<RunHistory> ReadHistory(RunHome& home, Offset until = ~Offset{0});
 
 }  // namespace ndcao

@@ -97,7 +97,7 @@ Result<int> CellRunner::Run(const Cell& cell, const std::string& label) const {
     ResumeCommand command;
     command.train = train;
     command.location.directory = directory;
-    command.data_dir = data_dir;
+    command.data_dir = DataDir(cell);
     return Resume(command);
   }
   CLI::App app;
@@ -110,7 +110,7 @@ Result<int> CellRunner::Run(const Cell& cell, const std::string& label) const {
   } catch (const CLI::ParseError& error) {
     return Invalid(fmt::format("{}: {}", cell.Name(), error.what()));
   }
-  command.run.data_dir = data_dir;
+  command.run.data_dir = DataDir(cell);
   command.train = train;
   command.out = directory;
   return Train(command);
@@ -126,7 +126,8 @@ Result<CellResult> ReadCell(const CellRunner& runner, const Cell& cell) {
   }
   const RunHistory::Mark& last = history.marks().back();
   std::string command = FormatCommand(run.spec(), history.budget());
-  if (!runner.data_dir.empty()) command += fmt::format(" --data-dir {}", runner.data_dir);
+  const std::string data_dir = runner.DataDir(cell);
+  if (!data_dir.empty()) command += fmt::format(" --data-dir {}", data_dir);
   return CellResult{cell,
                     last.record.test_accuracy,
                     last.record.test_loss,

@@ -38,11 +38,13 @@ std::vector<Cell> MakeCells(CaseSize size, int only);
 /// Where cells are run, and how.
 struct CellRunner {
   std::string out;       ///< The folder of the cells' run directories.
-  std::string data_dir;  ///< Where the data sets' files lie; empty: the usual places.
+  std::string data_dir;  ///< Where MNIST's files lie; empty: the usual places.
   int threads = 0;
   bool quiet = false;
 
   std::string Directory(const Cell& cell) const { return out + "/" + cell.Name(); }
+  /// Files of different data sets have the same names, so the directory is for MNIST alone.
+  std::string DataDir(const Cell& cell) const { return cell.data == "mnist" ? data_dir : ""; }
   /// Runs a cell, goes on with one that was stopped, or leaves one that has ended alone. Returns
   /// an exit code: 0, or 130 if it was interrupted.
   Result<int> Run(const Cell& cell, const std::string& label) const;

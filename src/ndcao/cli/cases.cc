@@ -1,7 +1,7 @@
 // ndcao cases: the four experimental cases, synchronous and asynchronous, over splits and seeds.
 #include <fmt/format.h>
 
-#include <set>
+#include <map>
 
 #include "ndcao/base/log.h"
 #include "ndcao/cli/case_summary.h"
@@ -22,13 +22,13 @@ struct Flags {
 };
 
 // Before the first cell begins, rather than after the cells of other data sets.
-Status CheckData(const std::vector<Cell>& cells, const std::string& data_dir) {
-  std::set<std::string> names;
-  for (const Cell& cell : cells) names.insert(cell.data);
-  for (const std::string& name : names) {
+Status CheckData(const std::vector<Cell>& cells, const CellRunner& runner) {
+  std::map<std::string, std::string> directories;
+  for (const Cell& cell : cells) directories[cell.data] = runner.DataDir(cell);
+  for (const auto& [name, directory] : directories) {
     RunSpec spec;
     spec.data = name;
-    const auto data = LoadRunData(spec, data_dir);
+    const auto data = LoadRunData(spec, directory);
     if (!data.ok()) return data.error();
   }
   return Ok();
@@ -43,7 +43,7 @@ std::string Again(const Flags& flags) {
 
 Result<int> Cases(const Flags& flags) {
   const auto cells = MakeCells(flags.full ? CaseSize::kFull : CaseSize::kQuick, flags.only);
-  NDCAO_TRY(CheckData(cells, flags.runner.data_dir));
+  NDCAO_TRY(CheckData(cells, flags.runner));
   std::vector<CellResult> results;
   for (const Cell& cell : cells) {
     const std::string label =
@@ -83,7 +83,7 @@ void AddCases(CLI::App& app, Action& action) {
   verb->add_option("--case", flags->only, "This case alone, 1 to 4 (0: all)")
       ->check(CLI::Range(0, 4));
   verb->add_option("--out", flags->runner.out, "The folder of the cells");
-  verb->add_option("--data-dir", flags->runner.data_dir, "Where the data sets' files lie");
+  verb->add_option("--data-dir", flags->runner.data_dir, "Where MNIST's files lie");
   verb->add_option("--threads", flags->runner.threads, "Worker threads (0: all cores)")
       ->check(CLI::Range(0, 1024));
   verb->add_flag("--json", flags->json, "End standard output with one JSON object");

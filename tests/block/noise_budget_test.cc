@@ -220,6 +220,44 @@ TEST(LossGuardTest, HealthyNoiseDoesNotTriggerAndADoublingDoes) {
   EXPECT_FALSE(guard.Outdated(700));
 }
 
+/// Statistics of `groups` groups whose losses lie at 1 ± 1e-4 + shift, the centre at 1: with σ =
+/// 0.01 gB2 is 1e-4 · 64/63, and the curvature 2e4 · shift. The budget is out of the way.
+NoiseStatistics Seen(int groups, float shift) {
+  StepContext context;
+  context.sigma = 1e-2;
+  context.parameters = 1e6;
+  context.options.eps = 1e12;
+  NoiseStatistics statistics(context);
+  std::vector<float> losses;
+  for (int k = 0; k < 64; ++k) losses.push_back(1 + shift + (k % 2 == 0 ? 1e-4f : -1e-4f));
+  for (int i = 0; i < groups; ++i) statistics.Add(1, losses);
+  return statistics;
+}
+
+TEST(NoiseStatisticsTest, TheLimitOfStabilityIsApproachedFromBelow) {
+  // Curvature 200; f = √½ at half time. The share .15 is given up over 60 groups after the
+  // first 30.
+  const double last = std::sqrt(0.5) / 200;
+  const auto step = [](int groups) { return Seen(groups, 1e-2f).Step(5000, 10000); };
+  EXPECT_EQ(step(29), 0);
+  EXPECT_NEAR(step(30), last / (1 + 255 * 0.15), 0.01 * step(30));
+  EXPECT_NEAR(step(60), last / (1 + 255 * 0.15 / 16), 0.01 * step(60));
+  EXPECT_NEAR(step(90), last, 0.01 * last);
+}
+
+TEST(NoiseStatisticsTest, CurvatureThatCannotBeToldFromZeroCountsWithItsError) {
+  // 2 √gB2 / (σ √(M n)), n = 400.
+  const double error = 2 * 1e-2 * std::sqrt(64.0 / 63) / (1e-2 * 8 * 20);
+  const double step = Seen(400, 0).Step(5000, 10000);
+  EXPECT_NEAR(step, std::sqrt(0.5) / error, 0.02 * step);
+}
+
+TEST(NoiseStatisticsTest, ALandscapeThatBendsDownHasAScaleToo) {
+  // A quarter of |−200|.
+  const double step = Seen(400, -1e-2f).Step(5000, 10000);
+  EXPECT_NEAR(step, std::sqrt(0.5) / 50, 0.02 * step);
+}
+
 LossGuard GuardAtRest() {
   LossGuard guard;
   for (int i = 0; i < 100; ++i) guard.Add(1, 1, 0.1, 1);

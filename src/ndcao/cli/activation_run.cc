@@ -82,12 +82,7 @@ Status WriteProducts(RunDirectory& run, const Problem& problem, const Activation
   NDCAO_TRY(run.journal().Append(mark));
   NDCAO_TRY(WriteMetrics(run.journal(), {}, run.File("metrics.jsonl")));
   if (page) NDCAO_TRY(WritePage(run, {}, run.File("report.html")));
-  const std::string aside = run.File("model.pt.partial");
-  NDCAO_TRY(ExportNetwork(problem, replica.parameters(), aside));
-  if (std::rename(aside.c_str(), run.File("model.pt").c_str()) != 0) {
-    return Failed("cannot write '" + run.File("model.pt") + "'");
-  }
-  return Ok();
+  return WriteModel(problem, replica.parameters(), run.path());
 }
 
 void PrintEnding(const Ending& ending, RunDirectory& run, const ActivationReplica& replica,
@@ -126,18 +121,6 @@ std::string EndingJson(const Ending& ending, RunDirectory& run, const Activation
   return json.dump();
 }
 
-SessionOptions MakeSessionOptions(const TrainOptions& options, ProgressDisplay& display) {
-  SessionOptions session;
-  session.threads = options.threads > 0
-                        ? options.threads
-                        : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
-  session.max_seconds = options.max_seconds;
-  session.marks = options.marks;
-  session.stop_requested = Interrupted;
-  session.on_progress = [&](const SessionProgress& progress) { display.Update(progress); };
-  return session;
-}
-
 }  // namespace
 
 Result<int> TrainActivations(RunDirectory& run, const Problem& problem, const TrainOptions& options,
@@ -156,8 +139,10 @@ Result<int> TrainActivations(RunDirectory& run, const Problem& problem, const Tr
   ProgressDisplay display(options.quiet, options.label);
   const auto keep = [&] { return run.KeepState(replica.counters().steps, replica.Snapshot()); };
   auto kept = Clock::now();
+  SessionOptions session_options = MakeSessionOptions(options);
+  session_options.on_progress = [&](const SessionProgress& now) { display.Update(now); };
   ActivationSession session(run.spec(), problem, std::move(evaluators), run.journal(), replica,
-                            MakeSessionOptions(options, display));
+                            std::move(session_options));
   session.between_steps = [&] {
     if (std::chrono::duration<double>(Clock::now() - kept).count() < kSnapshotSeconds) return;
     const Status status = keep();

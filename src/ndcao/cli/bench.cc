@@ -213,12 +213,7 @@ void AddBench(CLI::App& app, Action& action) {
   verb->add_flag("--limit", flags->limit,
                  "Show F / (F + 2d/S) too: a forward pass over it and two streams of θ + s·sign");
   verb->add_flag("--json", flags->json, "End standard output with one JSON object");
-  verb->callback([&action, flags] {
-    action = [flags] {
-      const Result<int> code = Throughput(*flags);
-      return code.ok() ? code.value() : ReportError(code.error());
-    };
-  });
+  SetAction(*verb, action, [flags] { return Throughput(*flags); });
 }
 
 }  // namespace ndcao

@@ -10,8 +10,8 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
-#include "ndcao/base/executor.h"
 #include "ndcao/cli/bench.h"
+#include "ndcao/cli/run_home.h"
 #include "ndcao/cli/run_options.h"
 #include "ndcao/cli/train_run.h"
 #include "ndcao/journal/codec.h"
@@ -144,16 +144,6 @@ Result<Json> MeasureAppends(const JournalFlags& flags, const ScratchFolder& scra
   return rows;
 }
 
-Status CatchUp(Journal& journal, Replica& replica) {
-  SerialExecutor executor;
-  for (;;) {
-    NDCAO_ASSIGN(const auto entries,
-                 journal.Read(replica.next_offset(), 1024, std::chrono::milliseconds(0)));
-    if (entries.empty()) return Ok();
-    for (const Entry& entry : entries) NDCAO_TRY(replica.Apply(entry, executor));
-  }
-}
-
 Result<Json> MeasureReplay(const JournalFlags& flags, const RunSetup& setup,
                            const ScratchFolder& scratch) {
   NDCAO_ASSIGN(auto journal, FileJournal::Open(scratch.Sub("training"), {}));
@@ -161,7 +151,7 @@ Result<Json> MeasureReplay(const JournalFlags& flags, const RunSetup& setup,
   TimedJournal timed(*journal);
   NDCAO_ASSIGN(Replica replica,
                Replica::Create(setup.spec, setup.problem->layout(), setup.initial));
-  NDCAO_TRY(CatchUp(*journal, replica));
+  NDCAO_TRY(FoldJournal(*journal, replica));
   SessionOptions options;
   options.threads = flags.threads;
   options.marks = false;
@@ -172,7 +162,7 @@ Result<Json> MeasureReplay(const JournalFlags& flags, const RunSetup& setup,
   NDCAO_ASSIGN(Replica replayed,
                Replica::Create(setup.spec, setup.problem->layout(), setup.initial));
   const auto begin = Clock::now();
-  NDCAO_TRY(CatchUp(*again, replayed));
+  NDCAO_TRY(FoldJournal(*again, replayed));
   const double replay = Since(begin);
   if (replayed.digest() != replica.digest()) return Failed("the replay's digest is another");
   return Json{{"model", setup.spec.model},
@@ -233,12 +223,7 @@ void AddBenchJournal(CLI::App& bench, Action& action) {
       ->check(CLI::PositiveNumber);
   verb->add_option("--dir", flags->parent, "Where to write (the disk that is measured)");
   verb->add_flag("--json", flags->json, "End standard output with one JSON object");
-  verb->callback([&action, flags] {
-    action = [flags] {
-      const Result<int> code = JournalCost(*flags);
-      return code.ok() ? code.value() : ReportError(code.error());
-    };
-  });
+  SetAction(*verb, action, [flags] { return JournalCost(*flags); });
 }
 
 }  // namespace ndcao

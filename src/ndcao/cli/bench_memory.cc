@@ -193,12 +193,7 @@ void AddBenchMemory(CLI::App& bench, Action& action) {
       ->check(CLI::Range(1, 256));
   verb->add_option("--adam", flags->adam, "The program that measures Adam (default: the build's)");
   verb->add_flag("--json", flags->json, "End standard output with one JSON object");
-  verb->callback([&action, flags] {
-    action = [flags] {
-      const Result<int> code = Memory(*flags);
-      return code.ok() ? code.value() : ReportError(code.error());
-    };
-  });
+  SetAction(*verb, action, [flags] { return Memory(*flags); });
 }
 
 }  // namespace ndcao

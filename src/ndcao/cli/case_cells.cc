@@ -22,20 +22,19 @@ struct CaseEntry {
   const char* probe;
   const char* quick_budget;  // empty: not in --quick
   const char* full_budget;
-  std::vector<std::string> extra;
 };
 
 // --quick takes some 7 minutes on 2 cores; the full budgets of activations are 5 to 10 epochs.
 const std::vector<CaseEntry>& CaseTable() {
   static const std::vector<CaseEntry> kEntries = {
-      {1, "mlp:784-256-10", "mnist", "weights", "2M", "50M", {}},
-      {1, "mlp:784-256-10", "mnist", "activations", "", "1800k", {}},
-      {2, "lenet5", "fashion-mnist", "activations", "600k", "1500k", {}},
-      {2, "lenet5", "fashion-mnist", "weights", "", "50M", {}},
-      {3, "resnet8", "fashion-mnist", "activations", "80k", "2400k", {}},
-      {3, "resnet8", "fashion-mnist", "weights", "", "10M", {}},
-      {4, "lstm:28x128", "mnist", "activations", "100k", "900k", {}},
-      {4, "lstm:28x128", "mnist", "weights", "", "20M", {}},
+      {1, "mlp:784-256-10", "mnist", "weights", "2M", "50M"},
+      {1, "mlp:784-256-10", "mnist", "activations", "", "1800k"},
+      {2, "lenet5", "fashion-mnist", "activations", "600k", "1500k"},
+      {2, "lenet5", "fashion-mnist", "weights", "", "50M"},
+      {3, "resnet8", "fashion-mnist", "activations", "80k", "2400k"},
+      {3, "resnet8", "fashion-mnist", "weights", "", "10M"},
+      {4, "lstm:28x128", "mnist", "activations", "100k", "900k"},
+      {4, "lstm:28x128", "mnist", "weights", "", "20M"},
   };
   return kEntries;
 }
@@ -51,7 +50,6 @@ std::string Safe(std::string name) {
 
 std::string Cell::Name() const {
   std::string name = fmt::format("case{}-{}-{}-{}-{}", number, probe, mode, blocks, budget);
-  for (const std::string& word : extra) name += "-" + word;
   return Safe(fmt::format("{}-seed{}", name, seed));
 }
 
@@ -61,7 +59,6 @@ std::vector<std::string> Cell::Flags() const {
                                     "--budget", budget, "--seed",   fmt::format("{}", seed)};
   if (probe != "weights") flags.insert(flags.end(), {"--probe", probe});
   if (mode == "async") flags.insert(flags.end(), {"--async-periods", "1..10"});
-  flags.insert(flags.end(), extra.begin(), extra.end());
   return flags;
 }
 
@@ -77,8 +74,8 @@ std::vector<Cell> MakeCells(CaseSize size, int only) {
     for (std::uint64_t seed = 1; seed <= (quick ? 1u : 3u); ++seed) {
       for (const char* mode : {"sync", "async"}) {
         for (const std::string& blocks : splits) {
-          cells.push_back({entry.number, entry.model, entry.data, entry.probe, mode, blocks, seed,
-                           budget, entry.extra});
+          cells.push_back(
+              {entry.number, entry.model, entry.data, entry.probe, mode, blocks, seed, budget});
         }
       }
     }

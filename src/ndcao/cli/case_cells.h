@@ -19,7 +19,6 @@ struct Cell {
   std::string blocks;
   std::uint64_t seed = 1;
   std::string budget;
-  std::vector<std::string> extra;  ///< Flags that the case needs besides.
 
   /// Names the cell's directory: equal names, equal runs.
   std::string Name() const;

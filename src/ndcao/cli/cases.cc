@@ -88,12 +88,7 @@ void AddCases(CLI::App& app, Action& action) {
       ->check(CLI::Range(0, 1024));
   verb->add_flag("--json", flags->json, "End standard output with one JSON object");
   verb->add_flag("--quiet", flags->runner.quiet, "No progress display, no table");
-  verb->callback([&action, flags] {
-    action = [flags] {
-      const Result<int> code = Cases(*flags);
-      return code.ok() ? code.value() : ReportError(code.error());
-    };
-  });
+  SetAction(*verb, action, [flags] { return Cases(*flags); });
 }
 
 }  // namespace ndcao

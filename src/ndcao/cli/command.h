@@ -4,6 +4,8 @@
 #include <CLI/CLI.hpp>
 #include <functional>
 
+#include "ndcao/base/result.h"
+
 namespace ndcao {
 
 /// Exit codes of the program (docs: README).
@@ -11,6 +13,9 @@ enum ExitCode { kExitDone = 0, kExitFailed = 1, kExitUsage = 2, kExitInterrupted
 
 /// What the chosen verb will do once the command line has been read; returns an exit code.
 using Action = std::function<int()>;
+
+/// The verb, if chosen, does `work`; an error is printed and becomes its exit code.
+void SetAction(CLI::App& verb, Action& action, std::function<Result<int>()> work);
 
 void AddTrain(CLI::App& app, Action& action);
 void AddResume(CLI::App& app, Action& action);

@@ -135,12 +135,7 @@ void AddEval(CLI::App& app, Action& action) {
                    "Show this many test images and what the network says");
   verb->add_flag("--json", flags->json, "End standard output with one JSON object");
   verb->add_flag("--quiet", flags->quiet, "Nothing but the JSON object");
-  verb->callback([&action, flags] {
-    action = [flags] {
-      const Result<int> code = Eval(*flags);
-      return code.ok() ? code.value() : ReportError(code.error());
-    };
-  });
+  SetAction(*verb, action, [flags] { return Eval(*flags); });
 }
 
 }  // namespace ndcao

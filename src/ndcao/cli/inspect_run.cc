@@ -145,7 +145,16 @@ void PrintBlocks(const Replica& replica) {
   }
 }
 
-/// How many groups others had journaled since a group's base: the staleness, by how many groups.
+/// How many groups others had journaled since a group's base, by how many groups. Only of an
+/// asynchronous run does the journal have to be read for it.
+Result<std::map<std::uint64_t, std::uint64_t>> StalenessOf(OpenedRun& run, const Replica& replica) {
+  if (run.home->spec().mode == RunMode::kSync) {
+    return std::map<std::uint64_t, std::uint64_t>{{0, replica.counters().groups}};
+  }
+  NDCAO_ASSIGN(const RunHistory history, ReadHistory(*run.home, run.end));
+  return history.staleness();
+}
+
 void PrintStaleness(const std::map<std::uint64_t, std::uint64_t>& histogram) {
   std::uint64_t total = 0;
   for (const auto& [late, groups] : histogram) total += groups;
@@ -169,7 +178,7 @@ Result<int> Inspect(const Flags& flags) {
     fmt::print("{}", FormatPartition(replica.partition()));
     return kExitDone;
   }
-  NDCAO_ASSIGN(const RunHistory history, ReadHistory(*run.home, run.end));
+  NDCAO_ASSIGN(const auto staleness, StalenessOf(run, replica));
   const ReplicaCounters& counters = replica.counters();
   if (flags.json) {
     Json json;
@@ -185,7 +194,7 @@ Result<int> Inspect(const Flags& flags) {
     json["stale"] = counters.stale;
     json["foreign"] = counters.foreign;
     json["staleness"] = Json::array();
-    for (const auto& [late, groups] : history.staleness()) {
+    for (const auto& [late, groups] : staleness) {
       json["staleness"].push_back({late, groups});
     }
     json["digest"] = replica.digest();
@@ -204,7 +213,7 @@ Result<int> Inspect(const Flags& flags) {
     fmt::print("  {:<28} {:>10} parameters from {}\n", t.name, t.size, t.offset);
   }
   PrintBlocks(replica);
-  PrintStaleness(history.staleness());
+  PrintStaleness(staleness);
   return kExitDone;
 }
 
@@ -234,12 +243,7 @@ CLI::App* AddVerb(CLI::App& app, Action& action, const std::string& name, const 
   CLI::App* verb = app.add_subcommand(name, help);
   AddRunLocation(*verb, flags->location);
   verb->add_option("--until", flags->until, "Fold only the records before this offset");
-  verb->callback([&action, flags, act] {
-    action = [flags, act] {
-      const Result<int> code = act(*flags);
-      return code.ok() ? code.value() : ReportError(code.error());
-    };
-  });
+  SetAction(*verb, action, [flags, act] { return act(*flags); });
   return verb;
 }
 

@@ -94,12 +94,7 @@ void AddReport(CLI::App& app, Action& action) {
   verb->add_option("--port", flags->address.port, "--live: the port (0: any that is free)")
       ->check(CLI::Range(0, 65535));
   verb->add_flag("--json", flags->json, "End standard output with one JSON object: what it shows");
-  verb->callback([&action, flags] {
-    action = [flags] {
-      const Result<int> code = Report(*flags);
-      return code.ok() ? code.value() : ReportError(code.error());
-    };
-  });
+  SetAction(*verb, action, [flags] { return Report(*flags); });
 }
 
 }  // namespace ndcao

@@ -46,12 +46,7 @@ void AddResume(CLI::App& app, Action& action) {
                    "exec:PROGRAM: seconds that one answer may take")
       ->check(CLI::PositiveNumber);
   AddTrainOptions(*verb, command->train);
-  verb->callback([&action, command] {
-    action = [command] {
-      const Result<int> code = Resume(*command);
-      return code.ok() ? code.value() : ReportError(code.error());
-    };
-  });
+  SetAction(*verb, action, [command] { return Resume(*command); });
 }
 
 }  // namespace ndcao

@@ -33,12 +33,16 @@ Status RunHome::NeedsFold(const std::string& verb) const {
 }
 
 Status RunHome::FoldInto(Replica& replica, Offset until) {
+  return FoldJournal(journal(), replica, until);
+}
+
+Status FoldJournal(Journal& journal, Replica& replica, Offset until) {
   SerialExecutor executor;
   while (replica.next_offset() < until) {
     constexpr Offset kReadAtOnce = 1024;
     const auto want = std::min(kReadAtOnce, until - replica.next_offset());
     NDCAO_ASSIGN(const auto entries,
-                 journal().Read(replica.next_offset(), want, std::chrono::milliseconds(0)));
+                 journal.Read(replica.next_offset(), want, std::chrono::milliseconds(0)));
     if (entries.empty()) break;
     for (const Entry& entry : entries) NDCAO_TRY(replica.Apply(entry, executor));
   }

@@ -73,6 +73,9 @@ class RunHome {
   ParameterVector initial_;
 };
 
+/// Folds what the journal has from the replica's next offset on, up to `until` (exclusive).
+Status FoldJournal(Journal& journal, Replica& replica, Offset until = ~Offset{0});
+
 /// Record 0 of a journal. kInvalid, naming `where`, if there is none within `wait`.
 Result<SpecRecord> ReadSpecRecord(Journal& journal, const std::string& where,
                                   std::chrono::milliseconds wait);

@@ -93,12 +93,7 @@ void AddRuns(CLI::App& app, Action& action) {
   AddJournalOptions(*verb, flags->location, "The server: nats://HOST:PORT");
   verb->get_option("--journal")->required();
   verb->add_flag("--json", flags->json, "End standard output with one JSON object");
-  verb->callback([&action, flags] {
-    action = [flags] {
-      const Result<int> code = Runs(*flags);
-      return code.ok() ? code.value() : ReportError(code.error());
-    };
-  });
+  SetAction(*verb, action, [flags] { return Runs(*flags); });
 }
 
 }  // namespace ndcao

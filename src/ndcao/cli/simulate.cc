@@ -186,12 +186,7 @@ void AddSimulate(CLI::App& app, Action& action) {
       ->check(CLI::Range(1, 10000));
   AddTimes(*verb, *flags);
   verb->add_flag("--json", flags->json, "End standard output with one JSON object");
-  verb->callback([&action, flags] {
-    action = [flags] {
-      const Result<int> code = RunSimulation(*flags);
-      return code.ok() ? code.value() : ReportError(code.error());
-    };
-  });
+  SetAction(*verb, action, [flags] { return RunSimulation(*flags); });
 }
 
 }  // namespace ndcao

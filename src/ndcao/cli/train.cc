@@ -108,12 +108,7 @@ void AddTrain(CLI::App& app, Action& action) {
                     "nats://HOST:PORT with --run NAME, which others may join");
   verb->add_option("--run", command->location.run,
                    "The run's name on the server; begun if there is none yet");
-  verb->callback([&action, command] {
-    action = [command] {
-      const Result<int> code = Train(*command);
-      return code.ok() ? code.value() : ReportError(code.error());
-    };
-  });
+  SetAction(*verb, action, [command] { return Train(*command); });
 }
 
 }  // namespace ndcao

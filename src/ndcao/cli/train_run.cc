@@ -92,11 +92,7 @@ Status WriteProducts(RunHome& run, const Replica& replica, const Problem& proble
   if (page) NDCAO_TRY(WritePage(run, std::move(fold), directory + "/report.html"));
   if (run.spec().model.empty())
     return WriteParameters(directory + "/parameters.bin", *replica.parameters());
-  const std::string path = directory + "/model.pt";
-  const std::string aside = path + ".partial";
-  NDCAO_TRY(ExportNetwork(problem, *replica.parameters(), aside));
-  if (std::rename(aside.c_str(), path.c_str()) != 0) return Failed("cannot write '" + path + "'");
-  return Ok();
+  return WriteModel(problem, *replica.parameters(), directory);
 }
 
 /// The last mark in the journal, then the files that are made from it.
@@ -119,21 +115,6 @@ Result<Score> MeasureScore(const Problem& problem, const ParameterVector& parame
   NDCAO_ASSIGN(auto evaluator, problem.NewEvaluator());
   std::copy(parameters.begin(), parameters.end(), evaluator->parameters().begin());
   return evaluator->Test();
-}
-
-SessionOptions MakeSessionOptions(const TrainOptions& options) {
-  SessionOptions session;
-  session.threads = options.threads > 0
-                        ? options.threads
-                        : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
-  session.name = WorkerName();
-  session.max_seconds = options.max_seconds;
-  session.budget_from_time = options.budget_from_time;
-  session.marks = options.marks;
-  session.delays.assign(static_cast<std::size_t>(session.threads),
-                        std::chrono::milliseconds(static_cast<long>(options.delay_ms)));
-  session.stop_requested = Interrupted;
-  return session;
 }
 
 // Sessions until one ends well; another one after the journal had to be opened anew.
@@ -178,6 +159,30 @@ Result<FileJournalOptions> JournalOptions(const TrainOptions& options) {
   return journal;
 }
 
+SessionOptions MakeSessionOptions(const TrainOptions& options) {
+  SessionOptions session;
+  session.threads = options.threads > 0
+                        ? options.threads
+                        : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+  session.name = WorkerName();
+  session.max_seconds = options.max_seconds;
+  session.budget_from_time = options.budget_from_time;
+  session.marks = options.marks;
+  session.delays.assign(static_cast<std::size_t>(session.threads),
+                        std::chrono::milliseconds(static_cast<long>(options.delay_ms)));
+  session.stop_requested = Interrupted;
+  return session;
+}
+
+Status WriteModel(const Problem& problem, std::span<const float> parameters,
+                  const std::string& directory) {
+  const std::string path = directory + "/model.pt";
+  const std::string aside = path + ".partial";
+  NDCAO_TRY(ExportNetwork(problem, parameters, aside));
+  if (std::rename(aside.c_str(), path.c_str()) != 0) return Failed("cannot write '" + path + "'");
+  return Ok();
+}
+
 int ReportError(const Error& error) {
   spdlog::error("{}", error.message());
   switch (error.code()) {
@@ -189,6 +194,15 @@ int ReportError(const Error& error) {
     default:
       return kExitFailed;
   }
+}
+
+void SetAction(CLI::App& verb, Action& action, std::function<Result<int>()> work) {
+  verb.callback([&action, work = std::move(work)] {
+    action = [work] {
+      const Result<int> code = work();
+      return code.ok() ? code.value() : ReportError(code.error());
+    };
+  });
 }
 
 Result<int> TrainRun(RunHome& run, Replica& replica, const Problem& problem,

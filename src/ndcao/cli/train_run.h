@@ -2,6 +2,7 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <span>
 #include <string>
 
 #include "ndcao/base/result.h"
@@ -32,6 +33,12 @@ struct TrainOptions {
 
 void AddTrainOptions(CLI::App& verb, TrainOptions& options);
 Result<FileJournalOptions> JournalOptions(const TrainOptions& options);
+/// What the flags say of a session. Ctrl-C stops it.
+SessionOptions MakeSessionOptions(const TrainOptions& options);
+
+/// model.pt in the directory; never a part of it under that name.
+Status WriteModel(const Problem& problem, std::span<const float> parameters,
+                  const std::string& directory);
 
 /// Trains until the budget is used up or somebody says stop, then writes model.pt, metrics.jsonl
 /// and report.html, and prints the summary. Returns the exit code. If the journal turns out to have

@@ -47,12 +47,7 @@ void AddWorker(CLI::App& app, Action& action) {
                    "exec:PROGRAM: seconds that one answer may take")
       ->check(CLI::PositiveNumber);
   AddTrainOptions(*verb, flags->train);
-  verb->callback([&action, flags] {
-    action = [flags] {
-      const Result<int> code = Work(*flags);
-      return code.ok() ? code.value() : ReportError(code.error());
-    };
-  });
+  SetAction(*verb, action, [flags] { return Work(*flags); });
 }
 
 }  // namespace ndcao

@@ -99,9 +99,4 @@ Status ExportNetwork(const Problem& problem, std::span<const float> parameters,
   return ExportModel(network->request(), parameters, path);
 }
 
-Status ExportNetwork(const std::string& model, std::span<const float> parameters,
-                     const std::string& path) {
-  return ExportModel({model, {}, BatchNorm::kEval}, parameters, path);
-}
-
 }  // namespace ndcao

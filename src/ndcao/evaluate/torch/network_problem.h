@@ -35,9 +35,6 @@ Result<std::unique_ptr<ActivationEvaluator>> NewActivationEvaluator(const Proble
 /// `problem` is one that MakeNetworkProblem made.
 Status ExportNetwork(const Problem& problem, std::span<const float> parameters,
                      const std::string& path);
-/// The same, for a network of the zoo and data of shape [1, 28, 28] in 10 classes, or a file.
-Status ExportNetwork(const std::string& model, std::span<const float> parameters,
-                     const std::string& path);
 
 /// A model file as it is, so that a run can keep a copy of it.
 Result<std::string> ReadModelBytes(const std::string& path);

@@ -22,11 +22,5 @@ struct Prediction {
 Result<std::vector<Prediction>> PredictTest(const NetworkOptions& options,
                                             std::span<const float> parameters, const Dataset& data,
                                             std::span<const std::uint32_t> indices);
-inline Result<std::vector<Prediction>> PredictTest(const std::string& model,
-                                                   std::span<const float> parameters,
-                                                   const Dataset& data,
-                                                   std::span<const std::uint32_t> indices) {
-  return PredictTest(NetworkOptions{.model = model}, parameters, data, indices);
-}
 
 }  // namespace ndcao

@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "ndcao/activation/activation_replica.h"
@@ -48,16 +49,20 @@ TEST(LocalAdamTest, FirstStepsFollowTheAlgorithm) {
 
 // A network that is linear: activations of 12 units reach the loss through g = e G. Probes on them
 // must teach the estimator G.
-TEST(SiteEstimatorTest, ProbesTeachItTheTrueMap) {
+void ExpectToLearn(const std::vector<std::uint32_t>& cells, int batches) {
   constexpr std::size_t kFeatures = 3;
   constexpr std::size_t kUnits = 12;
   constexpr std::size_t kExamples = 64;
   RandomSequence random(1, Purpose::kTest, 0);
   std::vector<float> truth(kFeatures * kUnits);
   for (float& x : truth) x = static_cast<float>(random.Normal());
-  SiteEstimator estimator({kUnits, true, false}, kFeatures);
+  for (std::size_t i = 0; !cells.empty() && i < truth.size(); ++i) {  // as the cell's first unit
+    const auto first = std::find(cells.begin(), cells.end(), cells[i % kUnits]) - cells.begin();
+    truth[i] = truth[i - i % kUnits + static_cast<std::size_t>(first)];
+  }
+  SiteEstimator estimator({kUnits, true, false, cells}, kFeatures);
   OutputMoment moment(kFeatures);
-  for (int batch = 0; batch < 800; ++batch) {
+  for (int batch = 0; batch < batches; ++batch) {
     SiteSums sums;
     sums.correction.assign(kFeatures * kUnits, 0);
     std::vector<float> second(kFeatures * kFeatures, 0);
@@ -104,6 +109,12 @@ TEST(SiteEstimatorTest, ProbesTeachItTheTrueMap) {
   EXPECT_THAT(estimator.values(), Pointwise(FloatNear(0.05f), truth));
 }
 
+TEST(SiteEstimatorTest, ProbesTeachItTheTrueMap) { ExpectToLearn({}, 800); }
+
+TEST(SiteEstimatorTest, UnitsOfACellLearnTogether) {
+  ExpectToLearn({0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2}, 800);
+}
+
 /// θ of 6, the first tensor with a site, the second without.
 struct Fixture {
   Layout layout;
@@ -114,7 +125,7 @@ struct Fixture {
   Fixture() {
     layout.Add("a.weight", {2, 2});
     layout.Add("b.weight", {2});
-    sites.sites = {{2, true, false}, {2, false, false}};
+    sites.sites = {{2, true, false, {}}, {2, false, false, {}}};
     sites.features = 2;
     sites.probed = {0, 1};
     spec.model = "made-up";

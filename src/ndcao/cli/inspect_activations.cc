@@ -53,13 +53,13 @@ std::string ProbesOf(const Block& block, const Layout& layout, const ProbePlan& 
 }
 
 void PrintSites(const ProbePlan& plan, const std::optional<ActivationReplica>& replica) {
-  fmt::print("\nsites {:>23}  {:<14} {:<24} {:>8} {:>6} {:>6}\n", "", "operation", "probes",
-             "units", "rerun", "R2");
+  fmt::print("\nsites {:>23}  {:<14} {:<24} {:>8} {:>8} {:>6} {:>6}\n", "", "operation", "probes",
+             "units", "columns", "rerun", "R2");
   for (std::size_t i = 0; i < plan.sites.size(); ++i) {
     const ProbeSite& site = plan.sites[i];
     const bool learns = replica && !replica->estimators()[i].values().empty();
-    fmt::print("  {:<27}  {:<14} {:<24} {:>8} {:>4.0f} % {:>6}\n", site.name, site.operation,
-               NameOf(site.kind), site.units, 100 * site.rerun,
+    fmt::print("  {:<27}  {:<14} {:<24} {:>8} {:>8} {:>4.0f} % {:>6}\n", site.name, site.operation,
+               NameOf(site.kind), site.units, site.columns, 100 * site.rerun,
                learns ? fmt::format("{:.2f}", replica->estimators()[i].foreseen()) : "-");
   }
   fmt::print("\n{}\n", plan.whole_passes.empty()
@@ -81,6 +81,7 @@ std::string FormatProbePlan(const ProbePlan& plan) {
                              {"probes", NameOf(site.kind)},
                              {"tensors", site.tensors},
                              {"units", site.units},
+                             {"columns", site.columns},
                              {"rerun", site.rerun}});
   }
   json["unprobed"] = Json::array();
@@ -97,9 +98,10 @@ Result<ProbePlan> ParseProbePlan(const std::string& text) {
     plan.features = json.at("features");
     plan.whole_passes = json.at("whole_passes");
     for (const auto& site : json.at("sites")) {
-      plan.sites.push_back(
-          {site.at("name"), site.at("operation"), static_cast<SiteKind>(site.at("kind").get<int>()),
-           site.at("tensors").get<std::vector<std::size_t>>(), site.at("units"), site.at("rerun")});
+      plan.sites.push_back({site.at("name"), site.at("operation"),
+                            static_cast<SiteKind>(site.at("kind").get<int>()),
+                            site.at("tensors").get<std::vector<std::size_t>>(), site.at("units"),
+                            site.at("rerun"), site.at("columns")});
     }
     for (const auto& tensor : json.at("unprobed")) {
       plan.unprobed.push_back({tensor.at("tensor"), tensor.at("reason")});

@@ -4,6 +4,9 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <thread>
+
+#include "ndcao/worker/team_executor.h"
 
 namespace ndcao {
 
@@ -37,7 +40,8 @@ Status RunHome::FoldInto(Replica& replica, Offset until) {
 }
 
 Status FoldJournal(Journal& journal, Replica& replica, Offset until) {
-  SerialExecutor executor;
+  TeamExecutor executor;
+  const HelperThreads helpers(executor, std::max(1u, std::thread::hardware_concurrency()) - 1);
   while (replica.next_offset() < until) {
     constexpr Offset kReadAtOnce = 1024;
     const auto want = std::min(kReadAtOnce, until - replica.next_offset());

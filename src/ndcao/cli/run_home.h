@@ -73,7 +73,8 @@ class RunHome {
   ParameterVector initial_;
 };
 
-/// Folds what the journal has from the replica's next offset on, up to `until` (exclusive).
+/// Folds what the journal has from the replica's next offset on, up to `until` (exclusive), on all
+/// cores.
 Status FoldJournal(Journal& journal, Replica& replica, Offset until = ~Offset{0});
 
 /// Record 0 of a journal. kInvalid, naming `where`, if there is none within `wait`.

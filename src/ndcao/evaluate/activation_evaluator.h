@@ -21,7 +21,7 @@ namespace ndcao {
 enum class SiteKind {
   kOutput,       ///< Its activations are the network's outputs: probed one by one.
   kActivations,  ///< Probed by signs on the activations.
-  kWeights,      ///< Fewer weights than activations: signs on the weights, for every example.
+  kWeights,      ///< Fewer weights than columns: signs on the weights, for every example.
 };
 
 struct ProbeSite {
@@ -31,6 +31,9 @@ struct ProbeSite {
   std::vector<std::size_t> tensors;  ///< Of the layout: what is trained here.
   std::uint64_t units = 0;           ///< Activations of one example.
   double rerun = 1;                  ///< Share of the operations that one probe runs again.
+  /// Of the estimator: one for each cell of units that share it.
+  std::uint64_t columns = 0;
+  std::vector<std::uint32_t> cells = {};  ///< Of each unit; empty: every unit is its own cell.
 };
 
 /// A tensor without a site, and why.

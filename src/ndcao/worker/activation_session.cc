@@ -28,7 +28,7 @@ SiteTable TableOf(const ProbePlan& plan) {
   table.features = plan.features;
   for (const ProbeSite& site : plan.sites) {
     table.sites.push_back(
-        {site.units, site.kind != SiteKind::kOutput, site.kind == SiteKind::kWeights});
+        {site.units, site.kind != SiteKind::kOutput, site.kind == SiteKind::kWeights, site.cells});
     table.probed.insert(table.probed.end(), site.tensors.begin(), site.tensors.end());
   }
   return table;

@@ -18,19 +18,14 @@ constexpr double kHelpAfter = 2;
 // Groups without a single finite loss, from the start, after which a run gives up.
 constexpr std::uint64_t kBarrenGroups = 8;
 
-// 0 2 1 3 for 4 slots: workers that join one after another start far from each other.
-std::uint32_t FirstSlot(WorkerId worker, std::uint32_t slots) {
-  std::uint32_t slot = 0;
-  for (std::uint32_t bit = 1, weight = slots / 2; weight > 0; bit *= 2, weight /= 2) {
-    if (worker & bit) slot += weight;
-  }
-  return slot % slots;
-}
-
 }  // namespace
 
 Session::Session(Journal& journal, Replica& replica, const Problem& problem, SessionOptions options)
-    : journal_(journal), replica_(replica), problem_(problem), options_(std::move(options)) {}
+    : journal_(journal),
+      replica_(replica),
+      problem_(problem),
+      options_(std::move(options)),
+      owners_(static_cast<std::uint32_t>(replica.spec().shape.slots)) {}
 
 Result<SessionResult> Session::Run() {
   PhaseClock clock;
@@ -203,6 +198,10 @@ Status Session::FoldEntry(const Entry& entry) {
   ++generation_;
   std::vector<std::string> decisions = replica_.TakeDecisions();
   if (const auto* group = std::get_if<GroupRecord>(&entry.record)) {
+    if (outcome == Outcome::kFolded && !group->trial.is_async() &&
+        owners_.Filled(group->trial.round(), group->trial.slot(), group->worker)) {
+      round_since_ = Clock::now();
+    }
     if (std::isfinite(group->centre)) {
       train_loss_ = kLossMemory * train_loss_ + (1 - kLossMemory) * group->centre;
       train_loss_weight_ = kLossMemory * train_loss_weight_ + (1 - kLossMemory);
@@ -248,23 +247,29 @@ std::optional<Trial> Session::TakeTrial(Worker& worker) {
   return trial;
 }
 
-// A slot that nobody here works on, from one's own first slot on; else one that takes too long.
+// A slot that nobody works on, from one's own first slot on; else one that takes too long. What
+// other processes work on is not known, only which slots are theirs by habit.
 std::optional<std::uint32_t> Session::ChooseSlot(const Worker& worker,
                                                  const RoundView& view) const {
   const auto slots = static_cast<std::uint32_t>(replica_.spec().shape.slots);
-  const std::uint32_t first = FirstSlot(worker.id, slots);
+  const std::uint32_t first = owners_.First(worker.id);
+  const auto overdue = [&](Clock::time_point since) {
+    return Clock::now() - since > kHelpAfter * worker.last_group;
+  };
   std::optional<std::uint32_t> free;
-  std::optional<std::uint32_t> overdue;
+  std::optional<std::uint32_t> late;
   for (const std::uint32_t slot : view.open_slots) {
     const auto claim = claims_.find(TrialId::Sync(view.round, slot));
-    if (claim == claims_.end()) {
+    if (claim != claims_.end()) {
+      if (worker.last_group.count() > 0 && claim->second.workers == 1 &&
+          overdue(claim->second.since)) {
+        late = slot;
+      }
+    } else if (!owners_.LeftToAnother(slot, worker.id) || overdue(round_since_)) {
       if (!free || (slot + slots - first) % slots < (*free + slots - first) % slots) free = slot;
-    } else if (worker.last_group.count() > 0 && claim->second.workers == 1 &&
-               Clock::now() - claim->second.since > kHelpAfter * worker.last_group) {
-      overdue = slot;
     }
   }
-  return free ? free : overdue;
+  return free ? free : late;
 }
 
 void Session::ReleaseTrial(const Trial& trial) {

@@ -25,6 +25,7 @@
 #include "ndcao/replica/replica.h"
 #include "ndcao/worker/group_evaluation.h"
 #include "ndcao/worker/phase_clock.h"
+#include "ndcao/worker/slot_owners.h"
 #include "ndcao/worker/team_executor.h"
 
 namespace ndcao {
@@ -120,6 +121,8 @@ class Session {
 
   std::mutex mutex_;  // guards the replica and what follows
   std::map<TrialId, Claim> claims_;
+  SlotOwners owners_;
+  std::chrono::steady_clock::time_point round_since_;  ///< When this process heard of the round.
   std::optional<Error> error_;
   // What replicas must agree on, seen when one of our own records was folded.
   std::vector<DecisionRecord> decisions_due_;

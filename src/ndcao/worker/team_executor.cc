@@ -49,4 +49,17 @@ void TeamExecutor::Wake() {
   changed_.notify_all();
 }
 
+HelperThreads::HelperThreads(TeamExecutor& team, unsigned threads) : team_(team) {
+  for (unsigned i = 0; i < threads; ++i) {
+    threads_.emplace_back([&team](const std::stop_token& stop) {
+      while (!stop.stop_requested()) team.WaitAndHelp(std::chrono::milliseconds(10));
+    });
+  }
+}
+
+HelperThreads::~HelperThreads() {
+  for (std::jthread& thread : threads_) thread.request_stop();
+  team_.Wake();
+}
+
 }  // namespace ndcao

@@ -7,6 +7,8 @@
 #include <cstddef>
 #include <functional>
 #include <mutex>
+#include <thread>
+#include <vector>
 
 #include "ndcao/base/executor.h"
 
@@ -32,6 +34,19 @@ class TeamExecutor : public Executor {
   std::size_t next_ = 0;
   std::size_t running_ = 0;
   std::size_t wakes_ = 0;
+};
+
+/// Threads that do nothing but help an executor, as long as this object lives.
+class HelperThreads {
+ public:
+  HelperThreads(TeamExecutor& team, unsigned threads);
+  ~HelperThreads();
+  HelperThreads(const HelperThreads&) = delete;
+  HelperThreads& operator=(const HelperThreads&) = delete;
+
+ private:
+  TeamExecutor& team_;
+  std::vector<std::jthread> threads_;
 };
 
 }  // namespace ndcao

@@ -44,6 +44,12 @@ at::Tensor ExampleAxis::Result(const at::Tensor& rows, at::IntArrayRef sizes) co
   return rows.view(first).movedim(0, dim).reshape(sizes);
 }
 
+std::vector<std::int64_t> ExampleAxis::RowSizes(at::IntArrayRef sizes) const {
+  std::vector<std::int64_t> apart = split.empty() ? sizes.vec() : split;
+  apart.erase(apart.begin() + dim);
+  return apart;
+}
+
 std::optional<ExampleAxis> FindAxis(const PlanPasses& passes, std::size_t operation,
                                     bool& coupled) {
   const at::Tensor three = passes.three.operations()[operation].output();

@@ -20,6 +20,8 @@ struct ExampleAxis {
   /// [B, units] of a result, and the reverse.
   at::Tensor Rows(const at::Tensor& result) const;
   at::Tensor Result(const at::Tensor& rows, at::IntArrayRef sizes) const;
+  /// The dimensions that a row of a result of these sizes is made of, outermost first.
+  std::vector<std::int64_t> RowSizes(at::IntArrayRef sizes) const;
 };
 
 /// Records of the same network: on 3 examples, on 3 of which only the first differs, and on 5.

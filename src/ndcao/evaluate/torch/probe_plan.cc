@@ -8,6 +8,8 @@
 #include <numeric>
 #include <set>
 
+#include "ndcao/evaluate/torch/unit_cells.h"
+
 namespace ndcao {
 namespace {
 
@@ -183,6 +185,10 @@ class Planner {
     shown.operation = first.name().substr(first.name().find("::") + 2);
     if (site.calls.size() > 1) shown.operation += fmt::format(" x {}", site.calls.size());
     for (const ProbePoint& point : site.points) shown.units += point.units;
+    shown.cells = CellsOf(site);
+    shown.columns = shown.cells.empty()
+                        ? shown.units
+                        : 1 + *std::max_element(shown.cells.begin(), shown.cells.end());
     shown.kind = KindOf(site, shown);
     shown.rerun =
         result_.plan.whole_passes.empty()
@@ -191,6 +197,18 @@ class Planner {
             : 1;
     if (shown.kind == SiteKind::kOutput) shown.rerun = 0;
     return shown;
+  }
+
+  std::vector<std::uint32_t> CellsOf(const TorchSite& site) const {
+    std::vector<PointShape> shapes;
+    for (const ProbePoint& point : site.points) {
+      PointShape shape;
+      shape.sizes = point.axis.RowSizes(operations()[point.operation].output().sizes());
+      const bool channels_first = site.calls.front().call.role == WeightRole::kConvolution;
+      shape.feature = channels_first || shape.sizes.empty() ? 0 : shape.sizes.size() - 1;
+      shapes.push_back(std::move(shape));
+    }
+    return ShareCells(shapes);
   }
 
   SiteKind KindOf(const TorchSite& site, const ProbeSite& shown) const {
@@ -206,7 +224,7 @@ class Planner {
                        operations()[only.call.operation].tensor(0).size(1) ==
                            operations()[only.call.operation].tensor(1).size(1) &&
                        operations()[only.call.operation].tensor(0).size(0) == kFew;
-    return plain && weights < shown.units ? SiteKind::kWeights : SiteKind::kActivations;
+    return plain && weights < shown.columns ? SiteKind::kWeights : SiteKind::kActivations;
   }
 
   void ListUnprobed() {

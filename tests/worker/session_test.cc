@@ -7,6 +7,7 @@
 #include "ndcao/base/hash.h"
 #include "ndcao/evaluate/functions/make_function.h"
 #include "ndcao/journal/memory/memory_journal.h"
+#include "worker/lying_problem.h"
 
 namespace ndcao {
 namespace {
@@ -108,6 +109,45 @@ TEST(SessionTest, AStopLosesNothingAndTheRunGoesOn) {
   EXPECT_FALSE(first.value().done);
   ASSERT_TRUE(stopped.Train(Threads(1)).ok());
   EXPECT_EQ(stopped.replica->digest(), whole.replica->digest());
+}
+
+// Four processes, as it were: sessions of their own on one journal, the last of which lies.
+TEST(SessionTest, ALiarIsShutOutByEveryReplicaAlike) {
+  for (const RunMode mode : {RunMode::kSync, RunMode::kAsync}) {
+    RunSpec spec = FunctionSpec(2000, mode);
+    spec.audit = 0.3;
+    MemoryJournal journal;
+    const std::unique_ptr<Problem> honest = MakeFunction("sphere:30").value();
+    const LyingProblem lying(*honest, Lie::kFlipped);
+    std::vector<Replica> replicas;
+    std::vector<std::optional<Result<SessionResult>>> results(4);
+    for (int i = 0; i < 4; ++i) {
+      replicas.push_back(
+          Replica::Create(spec, honest->layout(), honest->Initial(1).value()).value());
+    }
+    {
+      std::vector<std::jthread> threads;
+      for (std::size_t i = 0; i < 4; ++i) {
+        threads.emplace_back([&, i] {
+          SessionOptions options = Threads(1);
+          options.name = "worker-" + std::to_string(i);
+          options.marks = false;
+          options.delays = {std::chrono::milliseconds(1)};  // so that everybody gets his share
+          const Problem& problem = i == 3 ? static_cast<const Problem&>(lying) : *honest;
+          results[i].emplace(Session(journal, replicas[i], problem, std::move(options)).Run());
+        });
+      }
+    }
+    for (std::size_t i = 0; i < 3; ++i) {
+      ASSERT_TRUE(results[i]->ok()) << results[i]->error().message();
+      EXPECT_EQ(replicas[i].audits()->excluded(), std::vector<std::string>{"worker-3"});
+      EXPECT_EQ(replicas[i].digest(), replicas[0].digest());
+      EXPECT_GT(replicas[i].audits()->counters().done, 20u);
+    }
+    ASSERT_FALSE(results[3]->ok());
+    EXPECT_EQ(results[3]->error().code(), ErrorCode::kFailed);
+    EXPECT_NE(results[3]->error().message().find("'worker-3'"), std::string::npos);
+  }
 }
 
 /// Answers NaN, or fails, instead of a loss.

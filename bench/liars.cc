@@ -12,6 +12,7 @@
 #include <thread>
 #include <vector>
 
+#include "ndcao/base/log.h"
 #include "ndcao/evaluate/torch/network_problem.h"
 #include "ndcao/evaluate/torch/runtime.h"
 #include "ndcao/journal/memory/memory_journal.h"
@@ -113,6 +114,7 @@ Result<Ending> Train(const RunSpec& spec, const Problem& problem, std::size_t wo
 
 Status Measure(const Flags& flags) {
   InitTorch();
+  spdlog::set_level(spdlog::level::err);  // every session would say who is shut out
   NDCAO_ASSIGN(Dataset data, LoadDataset(flags.data));
   NDCAO_ASSIGN(const auto problem, MakeNetworkProblem({flags.model, "cross-entropy", "eval"},
                                                       std::make_shared<Dataset>(std::move(data))));

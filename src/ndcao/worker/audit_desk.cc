@@ -7,7 +7,7 @@ namespace ndcao {
 void AuditDesk::Before(const Replica& replica, const Entry& entry) {
   const auto* group = std::get_if<GroupRecord>(&entry.record);
   if (replica.audits() == nullptr || group == nullptr) return;
-  KeepVersion(replica);
+  if (versions_.empty()) KeepVersion(replica);
   if (!replica.audits()->Chooses(replica.chain())) return;
   const auto theta = At(replica, group->base);
   if (theta == nullptr) return;
@@ -22,6 +22,7 @@ void AuditDesk::After(const Replica& replica, const Entry& entry) {
   const auto is_open = [&](Offset at) { return std::binary_search(open.begin(), open.end(), at); };
   if (next_ && is_open(entry.offset)) held_[entry.offset] = {*std::move(next_)};
   next_.reset();
+  if (std::holds_alternative<GroupRecord>(entry.record)) KeepVersion(replica);
   std::erase_if(held_, [&](const auto& held) { return !is_open(held.first); });
 }
 

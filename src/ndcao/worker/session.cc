@@ -198,10 +198,7 @@ bool Session::IsMine(WorkerId worker) const {
 // What the fold decided after a record is attested by the record's worker.
 void Session::Attribute(WorkerId worker, Offset at, std::vector<std::string> decisions) {
   if (!IsMine(worker)) return;
-  for (std::string& text : decisions) {
-    spdlog::info("{}", text);
-    decisions_due_.push_back({worker, at, std::move(text)});
-  }
+  for (std::string& text : decisions) decisions_due_.push_back({worker, at, std::move(text)});
 }
 
 // Journals what the fold decided, and the digest it came to, once for the whole run: whoever wrote
@@ -243,6 +240,9 @@ Status Session::FoldEntry(const Entry& entry) {
     if (outcome == Outcome::kFolded && std::isfinite(group->centre)) {
       train_loss_ = kLossMemory * train_loss_ + (1 - kLossMemory) * group->centre;
       train_loss_weight_ = kLossMemory * train_loss_weight_ + (1 - kLossMemory);
+    }
+    for (const std::string& text : decisions) {
+      if (IsMine(group->worker)) spdlog::info("{}", text);
     }
     Attribute(group->worker, entry.offset, std::move(decisions));
     const std::optional<DigestRecord> after = replica_.newest_digest();

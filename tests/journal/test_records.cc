@@ -79,9 +79,9 @@ Record RecordOf(std::uint64_t number) {
     case 5:
       return DecisionRecord{worker, number, text};
     case 6:
-      return AuditRecord{worker, number, 0.5F, GroupOf(number, number % 19).losses};
-    default:
       return MarkRecord{worker, number, number, 0.25, 1, 2, 0.5F, text};
+    default:
+      return AuditRecord{worker, number, 0.5F, GroupOf(number, number % 19).losses};
   }
 }
 

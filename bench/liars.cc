@@ -29,6 +29,7 @@ struct Flags {
   std::size_t workers = 10;
   double audit = 0.1;
   std::string mode = "async";
+  std::string only = "all";
   std::vector<std::uint64_t> seeds = {1};
 };
 
@@ -47,6 +48,7 @@ struct Ending {
   double accuracy = 0;
   std::uint64_t lies = 0;  ///< Groups of the liar that were accepted.
   std::vector<std::string> excluded;
+  double late = 0;  ///< Mean number of groups that were accepted since a group's base.
 };
 
 RunSpec MakeSpec(const Flags& flags, std::uint64_t seed, double audit) {
@@ -88,9 +90,9 @@ Result<Ending> Train(const RunSpec& spec, const Problem& problem, std::size_t wo
         if (join->name == fmt::format("worker-{}", workers - 1)) liar = replica.joins() - 1;
       }
       const auto* group = std::get_if<GroupRecord>(&entry.record);
-      if (i == 0 && group != nullptr && outcome == Outcome::kFolded && group->worker == liar) {
-        ++ending.lies;
-      }
+      if (i != 0 || group == nullptr || outcome != Outcome::kFolded) return;
+      ending.lies += group->worker == liar;
+      ending.late += static_cast<double>(replica.last_staleness());
     };
     Session session(journal, replicas[i], lies ? false_problem : problem, std::move(options));
     const auto result = session.Run();
@@ -103,6 +105,7 @@ Result<Ending> Train(const RunSpec& spec, const Problem& problem, std::size_t wo
   for (const auto& error : errors) {
     if (error) return *error;
   }
+  ending.late /= static_cast<double>(replicas[0].counters().groups);
   if (const AuditLedger* audits = replicas[0].audits()) ending.excluded = audits->excluded();
   NDCAO_ASSIGN(const auto evaluator, problem.NewEvaluator());
   const ParameterVector& theta = *replicas[0].parameters();
@@ -118,22 +121,25 @@ Status Measure(const Flags& flags) {
   NDCAO_ASSIGN(Dataset data, LoadDataset(flags.data));
   NDCAO_ASSIGN(const auto problem, MakeNetworkProblem({flags.model, "cross-entropy", "eval"},
                                                       std::make_shared<Dataset>(std::move(data))));
-  fmt::print("{:<13} {:>5} {:>4} {:>9} {:>7}  {}\n", "lie", "audit", "seed", "accuracy", "lies",
-             "excluded");
+  fmt::print("{:<13} {:>5} {:>4} {:>9} {:>5} {:>7}  {}\n", "lie", "audit", "seed", "accuracy",
+             "late", "lies", "excluded");
   nlohmann::ordered_json rows = nlohmann::ordered_json::array();
   for (const Case& c : kCases) {
+    if (flags.only != "all" && flags.only != c.name) continue;
     for (const double audit : {0.0, flags.audit}) {
       for (const std::uint64_t seed : flags.seeds) {
         const RunSpec spec = MakeSpec(flags, seed, audit);
         NDCAO_TRY(spec.Validate());
         NDCAO_ASSIGN(const Ending ending, Train(spec, *problem, flags.workers, c.lie));
-        fmt::print("{:<13} {:>5} {:>4} {:>9.2f} {:>7}  {}\n", c.name, audit, seed, ending.accuracy,
-                   c.lie ? ending.lies : 0, ending.excluded.empty() ? "" : ending.excluded[0]);
+        fmt::print("{:<13} {:>5} {:>4} {:>9.2f} {:>5.1f} {:>7}  {}\n", c.name, audit, seed,
+                   ending.accuracy, ending.late, c.lie ? ending.lies : 0,
+                   ending.excluded.empty() ? "" : ending.excluded[0]);
         std::fflush(stdout);
         rows.push_back({{"lie", c.name},
                         {"audit", audit},
                         {"seed", seed},
                         {"test_accuracy", ending.accuracy},
+                        {"late", ending.late},
                         {"accepted_lies", c.lie ? ending.lies : 0},
                         {"excluded", ending.excluded}});
       }
@@ -161,6 +167,10 @@ int main(int argc, char** argv) {
       ->capture_default_str();
   app.add_option("--mode", flags.mode, "sync or async")
       ->check(CLI::IsMember({"sync", "async"}))
+      ->capture_default_str();
+  app.add_option("--only", flags.only, "one line of the table: 'nobody lies', random, …")
+      ->check(
+          CLI::IsMember({"all", "nobody lies", "random", "sign flipped", "constant", "10^6-fold"}))
       ->capture_default_str();
   app.add_option("--seeds", flags.seeds, "one run each")->capture_default_str();
   CLI11_PARSE(app, argc, argv);

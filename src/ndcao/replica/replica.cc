@@ -20,6 +20,15 @@ bool Barren(const GroupRecord& group) {
   return !finite(group.centre) && std::none_of(group.losses.begin(), group.losses.end(), finite);
 }
 
+// Brings an optimizer back to how it would begin at θ. Proposals that it has made stay valid.
+void Forget(BlockOptimizer& optimizer, const BlockOptions& options, CohortContext context,
+            std::span<const float> theta) {
+  ByteWriter fresh;
+  MakeOptimizer(options, std::move(context), theta)->Save(fresh);
+  ByteReader in(fresh.bytes());
+  optimizer.Load(in);
+}
+
 }  // namespace
 
 void Trial::Materialize(std::uint32_t k, std::span<float> out) const {
@@ -157,10 +166,30 @@ Result<Outcome> Replica::ApplyRecord(const Entry& entry, Executor& executor) {
   return Outcome::kFolded;
 }
 
+// When somebody is excluded, the blocks forget what they have learned of the landscape, though not
+// where they stand: lies among a run's first groups, which there is nothing to measure by, would
+// stay in the statistics for ever. In the round under way his slots are open again.
 Outcome Replica::ApplyAudit(const AuditRecord& audit) {
   if (Excluded(audit.worker)) return Outcome::kExcluded;
-  const bool taken = audits_ && audits_->Take(audit, counters_.groups);
-  return taken ? Outcome::kFolded : Outcome::kUnwanted;
+  if (!audits_) return Outcome::kUnwanted;
+  const std::size_t excluded = audits_->excluded().size();
+  if (!audits_->Take(audit, counters_.groups)) return Outcome::kUnwanted;
+  if (audits_->excluded().size() == excluded) return Outcome::kFolded;
+  for (auto& slot : slots_) {
+    if (slot && Excluded(slot->first.worker)) slot.reset();
+  }
+  std::uint64_t parameters = 0;
+  for (const Block& block : partition_.blocks()) parameters += block.slice.size();
+  for (Cohort& cohort : cohorts_) {
+    std::vector<const Slice*> slices;
+    for (const BlockId id : cohort.blocks) slices.push_back(&block_slices_[only_block_ ? 0 : id]);
+    Slice merged = Merge(slices);
+    const std::uint64_t key = merged.runs().front().global;
+    Forget(*cohort.optimizer, cohort.options,
+           {std::move(merged), spec_.seed, key, parameters, spec_.shape, cohort.blocks.front()},
+           *theta_);
+  }
+  return Outcome::kFolded;
 }
 
 void Replica::Advance(std::uint64_t record_hash) {

@@ -7,7 +7,8 @@ import time
 import unittest
 
 from cluster_program import SPHERE, ClusterProgram
-from nats_servers import NATS_SERVER, free_port
+from credentials import Authority
+from nats_servers import NATS_SERVER, Server, free_port
 
 DEPLOY = pathlib.Path(__file__).resolve().parent.parent.parent / "deploy" / "nats"
 
@@ -150,6 +151,31 @@ class SecuredTest(ClusterProgram):
             capture_output=True, text=True, timeout=60, cwd=self.dir,
             env={"XDG_CONFIG_HOME": str(self.dir / "config"), "HOME": str(self.dir)})
         self.assertEqual(result.returncode, 0, result.stderr)
+
+
+class CredentialsTest(ClusterProgram):
+    """A server that trusts an operator, and people with .creds files."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.authority = Authority()
+        self.url = self.serve(
+            Server(self.dir, "operated", self.authority.server_config())).url
+
+    def creds(self, authority: Authority) -> list[str]:
+        path = pathlib.Path(self.path(f"{id(authority)}.creds"))
+        path.write_text(authority.credentials("ann"))
+        return ["--creds", str(path)]
+
+    def test_a_credentials_file_lets_in_and_others_do_not(self):
+        ann = self.creds(self.authority)
+        self.assertEqual(self.json(*self.train("demo", "20k"), *ann)["digest"],
+                         self.file_digest("20k"))
+        self.refused("inspect", *self.at("demo"), *self.creds(Authority()),
+                     says="does not let us in")
+        self.refused("inspect", *self.at("demo"), says="does not let us in")
+        self.refused("inspect", *self.at("demo"), "--creds", self.path("none"),
+                     says="cannot be read")
 
 
 class FilesTest(unittest.TestCase):

@@ -39,7 +39,7 @@ RC_GTEST_PROP(Codec, SurvivesArbitraryBytes, (std::vector<std::uint8_t> bytes)) 
 }
 
 TEST(Codec, RoundTripsEachTypeByValue) {
-  for (std::uint64_t i = 0; i < 7; ++i) {
+  for (std::uint64_t i = 0; i < std::variant_size_v<Record>; ++i) {
     const Record record = RecordOf(i);
     EXPECT_EQ(record.index(), i);
     const Result<Record> decoded = DecodeRecord(EncodeRecord(record));

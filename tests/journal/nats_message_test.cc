@@ -83,7 +83,7 @@ TEST(RecordFilter, CountsOffsetsOverAcceptedRecordsOnly) {
   Stream stream;
   stream.Begin();
   EXPECT_EQ(stream.Put(Bytes(100)), Drop::kDamaged);
-  EXPECT_EQ(stream.Put(Message(1, 1, {JoinRecord{"a"}, JoinRecord{"b"}})), std::nullopt);
+  EXPECT_EQ(stream.Put(Message(1, 1, {JoinRecord{"ann"}, JoinRecord{"ann"}})), std::nullopt);
   EXPECT_EQ(stream.Put(Message(1, 2, {BudgetRecord{5}}, kHash + 1)), Drop::kOtherRun);
   EXPECT_EQ(stream.Put(Message(1, 3, {BudgetRecord{5}})), std::nullopt);
   ASSERT_EQ(stream.entries.size(), 4U);
@@ -121,25 +121,34 @@ TEST(RecordFilter, AMessageCountsOnceInWhateverOrderTheyCome) {
   EXPECT_EQ(stream.Put(Message(1, 200, {BudgetRecord{1}})), std::nullopt);
   EXPECT_EQ(stream.Put(Message(1, 136, {BudgetRecord{1}})), Drop::kRepeated);  // 64 behind
   EXPECT_EQ(stream.Put(Message(1, 137, {BudgetRecord{1}})), std::nullopt);
-  EXPECT_EQ(stream.Put(Message(2, 137, {BudgetRecord{1}})), std::nullopt);  // another writer
+  EXPECT_EQ(stream.Put(Message(2, 137, {BudgetRecord{1}})), std::nullopt);  // another process
 }
 
 TEST(RecordFilter, LossesAndDigestsCountOnlyFromWhereTheWorkerJoined) {
   Stream stream;
   stream.Begin();
-  EXPECT_EQ(stream.Put(Message(1, 1, {JoinRecord{"x"}, GroupOfWorker(0)}), "ann"), std::nullopt);
-  EXPECT_EQ(stream.Put(Message(2, 0, {JoinRecord{"y"}}), "bob"), std::nullopt);
+  EXPECT_EQ(stream.Put(Message(1, 1, {JoinRecord{"ann"}, GroupOfWorker(0)}), "ann"), std::nullopt);
+  EXPECT_EQ(stream.Put(Message(2, 0, {JoinRecord{"bob"}}), "bob"), std::nullopt);
   EXPECT_EQ(stream.Put(Message(2, 1, {GroupOfWorker(0)}), "bob"), Drop::kImpostor);
   EXPECT_EQ(stream.Put(Message(2, 2, {DigestRecord{0, 1, "d"}}), "bob"), Drop::kImpostor);
   EXPECT_EQ(stream.Put(Message(2, 3, {GroupOfWorker(2)}), "bob"), Drop::kImpostor);  // nobody yet
+  EXPECT_EQ(stream.Put(Message(2, 5, {AuditRecord{0, 2, 1, {}}}), "bob"), Drop::kImpostor);
   EXPECT_EQ(stream.Put(Message(2, 4, {GroupOfWorker(1)}), "bob"), std::nullopt);
   EXPECT_EQ(stream.Put(Message(1, 2, {GroupOfWorker(1)}), "ann"), Drop::kImpostor);
+}
+
+TEST(RecordFilter, AWorkerJoinsUnderItsOwnNameAndTheBudgetIsTheCreators) {
+  Stream stream;
+  stream.Begin();
+  EXPECT_EQ(stream.Put(Message(2, 0, {JoinRecord{"ann"}}), "bob"), Drop::kImpostor);
+  EXPECT_EQ(stream.Put(Message(2, 1, {BudgetRecord{1}}), "bob"), Drop::kImpostor);
+  EXPECT_EQ(stream.Put(Message(1, 1, {BudgetRecord{7}}), "ann"), std::nullopt);
 }
 
 TEST(RecordFilter, GoesOnFromItsSavedStateAsIfNothingHadHappened) {
   Stream stream;
   stream.Begin();
-  stream.Put(Message(1, 1, {JoinRecord{"x"}}));
+  stream.Put(Message(1, 1, {JoinRecord{"ann"}}));
   stream.Put(Bytes(3));
   ByteWriter out;
   stream.filter.Save(out);
@@ -149,7 +158,7 @@ TEST(RecordFilter, GoesOnFromItsSavedStateAsIfNothingHadHappened) {
   EXPECT_EQ(in.remaining(), 0U);
   EXPECT_EQ(later.filter, stream.filter);
   for (Stream* s : {&stream, &later}) {
-    EXPECT_EQ(s->Put(Message(1, 1, {JoinRecord{"x"}})), Drop::kRepeated);
+    EXPECT_EQ(s->Put(Message(1, 1, {JoinRecord{"ann"}})), Drop::kRepeated);
     EXPECT_EQ(s->Put(Message(1, 2, {GroupOfWorker(0)})), std::nullopt);
   }
   EXPECT_EQ(later.filter, stream.filter);

@@ -1,10 +1,12 @@
 // Scripted scenarios with golden traces. A script is a list of commands, each with the lines that
 // it must print behind "----". To write the traces anew: NDCAO_REWRITE=1 replica_test.
 //
-//   new sync|async slots=N groups=N limit=N periods=A..B
+//   new sync|async slots=N groups=N limit=N periods=A..B audit=P
 //   join NAME             a worker joins
 //   take NAME [SLOT]      it takes a trial (a slot of the round, or its next one) and measures it
 //   append NAME           its record reaches the journal; it may be appended again
+//   lie NAME              from now on it tells the negative of what it measures
+//   audit NAME            it evaluates the oldest group that it is asked for again, and says so
 //   budget GROUPS         a budget record
 //   state                 where the run stands
 #include <fmt/format.h>
@@ -31,6 +33,8 @@ class Scenario {
     if (command == "join") return Join(words);
     if (command == "take") return Take(words);
     if (command == "append") return Append(words);
+    if (command == "lie") return Lie(words);
+    if (command == "audit") return Audit(words);
     if (command == "budget") return Budget(words);
     if (command == "state") return State();
     return "unknown command\n";
@@ -41,6 +45,7 @@ class Scenario {
     WorkerId id = 0;
     std::uint64_t counter = 0;
     GroupRecord record;
+    bool lies = false;
   };
 
   std::string New(std::istringstream& words) {
@@ -53,6 +58,7 @@ class Scenario {
       if (key == "async") spec.mode = RunMode::kAsync;
       if (key == "slots") spec.shape.slots = static_cast<std::uint32_t>(std::stoul(value));
       if (key == "groups") groups = std::stoull(value);
+      if (key == "audit") spec.audit = std::stod(value);
       if (key == "limit") spec.staleness_limit = static_cast<std::uint32_t>(std::stoul(value));
       if (key == "periods") {
         spec.clock.least = static_cast<std::uint32_t>(std::stoul(value));
@@ -63,6 +69,7 @@ class Scenario {
     spec.budget = groups * spec.group_cost();
     replica_.emplace(Replica::Create(spec, QuadraticLayout(), ParameterVector(40, 0.0f)).value());
     members_.clear();
+    trials_.clear();
     return fmt::format("budget of {} groups\n", replica_->horizon());
   }
 
@@ -85,7 +92,9 @@ class Scenario {
       words >> slot;
       id = TrialId::Sync(view.round, slot);
     }
-    member.record = Measure(*replica_, replica_->NewTrial(id), member.id);
+    const Trial trial = replica_->NewTrial(id);
+    trials_.insert_or_assign(id, trial);
+    member.record = Told(member, trial, *replica_);
     return fmt::format("{} at record {}\n", Name(id), member.record.base);
   }
 
@@ -95,11 +104,45 @@ class Scenario {
     const Member& member = members_[name];
     const std::string before = replica_->digest();
     const Offset offset = replica_->next_offset();
+    journaled_[offset] = member.record.trial;
     const Outcome outcome = Fold(*replica_, member.record);
-    static constexpr const char* kOutcomes[] = {"folded", "duplicate", "stale", "foreign"};
+    static constexpr const char* kOutcomes[] = {"folded",  "duplicate", "stale",
+                                                "foreign", "unwanted",  "excluded"};
     return fmt::format("record {}: {} {}, parameters {}\n", offset, Name(member.record.trial),
                        kOutcomes[static_cast<int>(outcome)],
                        before == replica_->digest() ? "stay" : "move");
+  }
+
+  static GroupRecord Told(const Member& member, const Trial& trial, const Replica& replica) {
+    GroupRecord record = Measure(replica, trial, member.id);
+    if (!member.lies) return record;
+    record.centre = -record.centre;
+    for (float& loss : record.losses) loss = -loss;
+    return record;
+  }
+
+  std::string Lie(std::istringstream& words) {
+    std::string name;
+    words >> name;
+    members_[name].lies = true;
+    return name + " lies\n";
+  }
+
+  std::string Audit(std::istringstream& words) {
+    std::string name;
+    words >> name;
+    const Member& member = members_[name];
+    for (const Offset at : replica_->audits()->open()) {
+      if (!replica_->audits()->Awaits(at, member.id, replica_->counters().groups)) continue;
+      const TrialId trial = journaled_.at(at);
+      const GroupRecord group = Told(member, trials_.at(trial), *replica_);
+      const Offset offset = replica_->next_offset();
+      Fold(*replica_, AuditRecord{member.id, at, group.centre, group.losses});
+      std::string text = fmt::format("record {}: {} again\n", offset, Name(trial));
+      for (const std::string& decision : replica_->TakeDecisions()) text += decision + "\n";
+      return text;
+    }
+    return name + " is not asked\n";
   }
 
   std::string Budget(std::istringstream& words) {
@@ -111,8 +154,13 @@ class Scenario {
 
   std::string State() const {
     const ReplicaCounters& c = replica_->counters();
-    return fmt::format("{} groups, {} duplicates, {} stale, {} foreign{}\n", c.groups, c.duplicates,
-                       c.stale, c.foreign, replica_->done() ? ", done" : "");
+    std::string text = fmt::format("{} groups, {} duplicates, {} stale, {} foreign", c.groups,
+                                   c.duplicates, c.stale, c.foreign);
+    if (const AuditLedger* audits = replica_->audits()) {
+      text += fmt::format(", {} audits, {} disputed, {} of the excluded", audits->counters().done,
+                          audits->counters().disputed, c.excluded);
+    }
+    return text + (replica_->done() ? ", done\n" : "\n");
   }
 
   static std::string Name(TrialId id) {
@@ -122,6 +170,8 @@ class Scenario {
 
   std::optional<Replica> replica_;
   std::map<std::string, Member> members_;
+  std::map<TrialId, Trial> trials_;      // as they were taken
+  std::map<Offset, TrialId> journaled_;  // groups, by their record
 };
 
 /// Runs a script; returns it with the traces that it printed.

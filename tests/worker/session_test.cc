@@ -7,6 +7,7 @@
 #include "ndcao/base/hash.h"
 #include "ndcao/evaluate/functions/make_function.h"
 #include "ndcao/journal/memory/memory_journal.h"
+#include "worker/lying_problem.h"
 
 namespace ndcao {
 namespace {
@@ -108,6 +109,70 @@ TEST(SessionTest, AStopLosesNothingAndTheRunGoesOn) {
   EXPECT_FALSE(first.value().done);
   ASSERT_TRUE(stopped.Train(Threads(1)).ok());
   EXPECT_EQ(stopped.replica->digest(), whole.replica->digest());
+}
+
+/// Four processes, as it were: sessions of their own on one journal, of which the last may lie.
+struct Crowd {
+  static constexpr std::size_t kWorkers = 4;
+  MemoryJournal journal;
+  std::unique_ptr<Problem> honest = MakeFunction("sphere:30").value();
+  LyingProblem lying{*honest, Lie::kFlipped};
+  std::vector<Replica> replicas;
+  std::vector<std::optional<Result<SessionResult>>> results{kWorkers};
+
+  Crowd(const RunSpec& spec, bool last_lies) {
+    for (std::size_t i = 0; i < kWorkers; ++i) {
+      replicas.push_back(
+          Replica::Create(spec, honest->layout(), honest->Initial(1).value()).value());
+    }
+    std::vector<std::jthread> threads;
+    for (std::size_t i = 0; i < kWorkers; ++i) {
+      const bool lies = last_lies && i + 1 == kWorkers;
+      threads.emplace_back([this, i, lies] {
+        SessionOptions options = Threads(1);
+        options.name = "worker-" + std::to_string(i);
+        options.marks = false;
+        options.delays = {std::chrono::milliseconds(1)};  // so that everybody gets his share
+        const Problem& problem = lies ? static_cast<const Problem&>(lying) : *honest;
+        results[i].emplace(Session(journal, replicas[i], problem, std::move(options)).Run());
+      });
+    }
+  }
+};
+
+RunSpec AuditedSpec(RunMode mode) {
+  RunSpec spec = FunctionSpec(2000, mode);
+  spec.audit = 0.3;
+  return spec;
+}
+
+// An auditor measures where the author did, however far the fold has moved on since.
+TEST(SessionTest, HonestSessionsAgreeInEveryAudit) {
+  for (const RunMode mode : {RunMode::kSync, RunMode::kAsync}) {
+    const Crowd crowd(AuditedSpec(mode), false);
+    for (std::size_t i = 0; i < Crowd::kWorkers; ++i) {
+      ASSERT_TRUE(crowd.results[i]->ok()) << crowd.results[i]->error().message();
+      const AuditCounters& counters = crowd.replicas[i].audits()->counters();
+      EXPECT_GT(counters.done, 100u);
+      EXPECT_EQ(counters.disputed, 0u);
+      EXPECT_EQ(crowd.replicas[i].digest(), crowd.replicas[0].digest());
+    }
+  }
+}
+
+TEST(SessionTest, ALiarIsShutOutByEveryReplicaAlike) {
+  for (const RunMode mode : {RunMode::kSync, RunMode::kAsync}) {
+    const Crowd crowd(AuditedSpec(mode), true);
+    for (std::size_t i = 0; i + 1 < Crowd::kWorkers; ++i) {
+      ASSERT_TRUE(crowd.results[i]->ok()) << crowd.results[i]->error().message();
+      EXPECT_EQ(crowd.replicas[i].audits()->excluded(), std::vector<std::string>{"worker-3"});
+      EXPECT_EQ(crowd.replicas[i].digest(), crowd.replicas[0].digest());
+    }
+    const Result<SessionResult>& liar = *crowd.results.back();
+    ASSERT_FALSE(liar.ok());
+    EXPECT_EQ(liar.error().code(), ErrorCode::kFailed);
+    EXPECT_NE(liar.error().message().find("'worker-3'"), std::string::npos);
+  }
 }
 
 /// Answers NaN, or fails, instead of a loss.

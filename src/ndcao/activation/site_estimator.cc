@@ -12,6 +12,7 @@ constexpr double kMostStep = 0.04;
 constexpr double kMostStepByWeights = 0.02;
 constexpr double kStability = 1.0;
 constexpr double kStabilityByWeights = 0.5;
+constexpr double kStabilityShared = 0.25;
 constexpr double kMemory = 0.99;
 
 }  // namespace
@@ -47,7 +48,9 @@ void SiteEstimator::ShareWithinCells(std::vector<float>& correction) const {
 double SiteEstimator::StepSize(double change, double examples, double probes) const {
   const auto columns = static_cast<double>(shape_.columns());
   const double spanned = examples * probes / (static_cast<double>(features_) * columns);
-  if (!shape_.by_weights) return std::min(kMostStep, kStability * spanned);
+  if (!shape_.by_weights) {
+    return std::min(kMostStep, (shape_.cells.empty() ? kStability : kStabilityShared) * spanned);
+  }
   const double mean = change / (examples * probes * static_cast<double>(shape_.units));
   return std::min(kMostStepByWeights, kStabilityByWeights * spanned) / (mean + 1e-9);
 }

@@ -140,6 +140,7 @@ Result<int> TrainActivations(RunDirectory& run, const Problem& problem, const Tr
   const auto keep = [&] { return run.KeepState(replica.counters().steps, replica.Snapshot()); };
   auto kept = Clock::now();
   SessionOptions session_options = MakeSessionOptions(options);
+  session_options.name = run.WorkerName();
   session_options.on_progress = [&](const SessionProgress& now) { display.Update(now); };
   ActivationSession session(run.spec(), problem, std::move(evaluators), run.journal(), replica,
                             std::move(session_options));

@@ -7,6 +7,7 @@
 
 #include "ndcao/base/hash.h"
 #include "ndcao/cli/activation_run.h"
+#include "ndcao/cli/audit_summary.h"
 #include "ndcao/cli/command.h"
 #include "ndcao/cli/files.h"
 #include "ndcao/cli/progress.h"
@@ -193,6 +194,7 @@ Result<int> Inspect(const Flags& flags) {
     json["duplicates"] = counters.duplicates;
     json["stale"] = counters.stale;
     json["foreign"] = counters.foreign;
+    if (replica.audits() != nullptr) json["audits"] = AuditJson(*replica.audits());
     json["staleness"] = Json::array();
     for (const auto& [late, groups] : staleness) {
       json["staleness"].push_back({late, groups});
@@ -208,6 +210,7 @@ Result<int> Inspect(const Flags& flags) {
              FormatCount(static_cast<double>(replica.budget())));
   fmt::print("duplicates {}   stale {}   foreign {}   wasted forwards {}\n", counters.duplicates,
              counters.stale, counters.foreign, counters.image_forwards_wasted);
+  if (replica.audits() != nullptr) fmt::print("audits {}\n", DescribeAudits(*replica.audits()));
   fmt::print("digest {}\n\ntensors\n", replica.digest());
   for (const Tensor& t : run.layout.tensors()) {
     fmt::print("  {:<28} {:>10} parameters from {}\n", t.name, t.size, t.offset);

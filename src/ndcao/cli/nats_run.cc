@@ -230,6 +230,9 @@ void NatsRun::SaveSnapshot(const Replica& replica, bool last) {
   about["offset"] = replica.next_offset();
   about["groups"] = counters.groups;
   about["image_forwards"] = counters.image_forwards;
+  if (replica.audits() != nullptr && !replica.audits()->excluded().empty()) {
+    about["excluded"] = replica.audits()->excluded();
+  }
   about["fraction"] = static_cast<double>(counters.groups) / replica.horizon();
   const Kept kept{replica.next_offset(), *checkpoint, replica.Snapshot()};
   sending_ = true;
@@ -260,6 +263,7 @@ void NatsRun::Beat(const SessionProgress& progress) {
   json["fraction"] = progress.fraction;
   json["image_forwards"] = progress.image_forwards;
   json["images_per_second"] = progress.images_per_second;
+  if (!progress.excluded.empty()) json["excluded"] = progress.excluded;
   server_->Beat(run_, json.dump());
 }
 

@@ -31,6 +31,7 @@ class NatsRun : public RunHome {
   ProblemSources Sources(const std::string& data_dir, double exec_timeout) const override;
 
   std::string name() const override;
+  std::string WorkerName() const override { return server_->options().writer; }
   std::string HowToGoOn(bool helper) const override;
   std::string products() const override { return products_; }
 

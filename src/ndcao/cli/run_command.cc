@@ -63,6 +63,7 @@ void AddMode(const RunSpec& spec, Command& command) {
   if (spec.clock.kind == ClockKind::kPoisson) command.Flag("async-clock", "poisson");
   if (spec.clock.kind == ClockKind::kHeavy) command.Flag("async-clock", "heavy");
   command.Unless(RunSpec().staleness_limit, "staleness-limit", spec.staleness_limit);
+  if (spec.audit) command.Flag("audit", *spec.audit);
 }
 
 void AddOptimizer(const RunSpec& spec, Command& command) {

@@ -62,6 +62,11 @@ void AddLearningOptions(CLI::App& verb, RunOptions& options) {
       ->check(CLI::IsMember({"fixed", "poisson", "heavy"}));
   verb.add_option("--staleness-limit", options.staleness_limit,
                   "Asynchronous: losses from more groups ago teach nothing");
+  verb.add_option("--audit", options.audit,
+                  "Have this share of the groups evaluated again by another worker than the one "
+                  "that journaled it, and shut out workers whose losses are found wrong (0: none; "
+                  "docs/cluster.md)")
+      ->check(CLI::Range(0.0, 1.0));
   verb.add_option("--batch-norm", options.batch_norm,
                   "BatchNorm layers of a TorchScript file use their stored statistics (eval) or "
                   "those of the examples at hand (batch)")

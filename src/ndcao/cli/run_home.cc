@@ -1,6 +1,7 @@
 #include "ndcao/cli/run_home.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
@@ -19,6 +20,12 @@ Result<Replica> RunHome::Fold(const Layout& layout, Offset until, bool from_star
   }
   NDCAO_TRY(FoldInto(*restored, until));
   return std::move(*restored);
+}
+
+std::string RunHome::WorkerName() const {
+  char host[256] = "";
+  gethostname(host, sizeof(host) - 1);
+  return fmt::format("{}:{}", host, getpid());
 }
 
 Result<ParameterVector> RunHome::Parameters(const Layout& layout) {

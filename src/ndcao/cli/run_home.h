@@ -33,6 +33,8 @@ class RunHome {
   virtual std::string name() const = 0;
   /// The command that goes on with the run (or, for a helper, joins it again).
   virtual std::string HowToGoOn(bool helper) const = 0;
+  /// Whom this process works as: processes of one name are one to those who audit them.
+  virtual std::string WorkerName() const;
   /// Where model.pt and metrics.jsonl go; empty: nowhere.
   virtual std::string products() const = 0;
 

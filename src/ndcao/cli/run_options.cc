@@ -280,6 +280,7 @@ Result<RunSetup> SetUpRun(const RunOptions& options) {
   spec.hold_out = options.hold_out;
   spec.objective = options.objective;
   spec.seed = options.seed;
+  if (options.audit != 0) spec.audit = options.audit;
   OptimizerDefaults defaults;
   NDCAO_TRY(ResolveMode(options, spec));
   NDCAO_TRY(ResolveOptimizer(options, spec, defaults));

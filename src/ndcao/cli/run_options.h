@@ -45,6 +45,7 @@ struct RunOptions {
   std::string async_periods = "1..1";
   std::string async_clock = "fixed";
   std::uint32_t staleness_limit = 64;
+  double audit = 0;
   std::string init;
   std::uint64_t init_zeros = 0;
   double exec_timeout = 60;

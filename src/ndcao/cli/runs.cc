@@ -26,6 +26,7 @@ struct Listing {
   double image_forwards = 0;
   double images_per_second = 0;  // of all live processes
   std::vector<std::string> workers;
+  std::vector<std::string> excluded;  // whose losses were found wrong
 
   // Progress only grows, so the largest that anybody told is the newest.
   void Note(const std::string& text) {
@@ -33,6 +34,8 @@ struct Listing {
     if (!json.is_object()) return;
     fraction = std::max(fraction, json.value("fraction", 0.0));
     image_forwards = std::max(image_forwards, json.value("image_forwards", 0.0));
+    const auto names = json.value("excluded", std::vector<std::string>());
+    if (names.size() > excluded.size()) excluded = names;
     images_per_second += json.value("images_per_second", 0.0);
   }
   Json ToJson() const {
@@ -40,7 +43,8 @@ struct Listing {
             {"fraction", fraction},
             {"image_forwards", image_forwards},
             {"images_per_second", images_per_second},
-            {"workers", workers}};
+            {"workers", workers},
+            {"excluded", excluded}};
   }
 };
 
@@ -80,6 +84,7 @@ Result<int> Runs(const Flags& flags) {
                100 * std::min(1.0, l.fraction), FormatCount(l.image_forwards),
                FormatCount(l.images_per_second), l.workers.size());
     for (const std::string& worker : l.workers) fmt::print("    {}\n", worker);
+    for (const std::string& name : l.excluded) fmt::print("    {}: excluded by audit\n", name);
   }
   return kExitDone;
 }

@@ -1,7 +1,6 @@
 #include "ndcao/cli/train_run.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
@@ -10,6 +9,7 @@
 #include <thread>
 
 #include "ndcao/base/log.h"
+#include "ndcao/cli/audit_summary.h"
 #include "ndcao/cli/command.h"
 #include "ndcao/cli/files.h"
 #include "ndcao/cli/interrupt.h"
@@ -25,12 +25,6 @@ namespace {
 /// NaN has no place in JSON: null.
 nlohmann::json Number(double value) {
   return std::isfinite(value) ? nlohmann::json(value) : nlohmann::json(nullptr);
-}
-
-std::string WorkerName() {
-  char host[256] = "";
-  gethostname(host, sizeof(host) - 1);
-  return fmt::format("{}:{}", host, getpid());
 }
 
 struct Summary {
@@ -56,6 +50,7 @@ nlohmann::ordered_json SummaryJson(const Summary& summary, RunHome& run, const R
   json["blocks"] = replica.partition().blocks().size();
   json["groups"] = counters.groups;
   json["stale"] = counters.stale;
+  if (replica.audits() != nullptr) json["audits"] = AuditJson(*replica.audits());
   json["batch"] = replica.spec().batch;
   json["journal_bytes"] = run.journal().bytes();
   json["digest"] = replica.digest();
@@ -77,6 +72,9 @@ void PrintSummary(const Summary& summary, RunHome& run, const Replica& replica) 
              replica.partition().blocks().size());
   fmt::print("journal        {} bytes for {} losses\n", run.journal().bytes(),
              counters.evaluations);
+  if (replica.audits() != nullptr) {
+    fmt::print("audits         {}\n", DescribeAudits(*replica.audits()));
+  }
   fmt::print("digest         {}\n", replica.digest());
   fmt::print("run            {}\n", run.name());
 }
@@ -164,7 +162,6 @@ SessionOptions MakeSessionOptions(const TrainOptions& options) {
   session.threads = options.threads > 0
                         ? options.threads
                         : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
-  session.name = WorkerName();
   session.max_seconds = options.max_seconds;
   session.budget_from_time = options.budget_from_time;
   session.marks = options.marks;
@@ -211,6 +208,7 @@ Result<int> TrainRun(RunHome& run, Replica& replica, const Problem& problem,
   ProgressDisplay display(options.quiet, options.label);
   Summary summary;
   SessionOptions session_options = MakeSessionOptions(options);
+  session_options.name = run.WorkerName();
   session_options.on_progress = [&](const SessionProgress& progress) {
     summary.train_loss = progress.train_loss;
     display.Update(progress);

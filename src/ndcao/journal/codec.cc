@@ -18,6 +18,7 @@ enum class Type : std::uint8_t {
   kBudget = 5,
   kDecision = 6,
   kMark = 7,
+  kAudit = 8,
 };
 
 struct Encoder {
@@ -34,16 +35,13 @@ struct Encoder {
     out.PutString(r.name);
   }
   void operator()(const GroupRecord& r) const {
-    NDCAO_CHECK(r.losses.size() <= std::numeric_limits<std::uint16_t>::max());
     out.Put(static_cast<std::uint8_t>(Type::kGroup));
     out.Put(r.trial.value);
     out.Put(r.base);
     out.Put(r.base_chain);
     out.Put(r.worker);
     out.Put(r.examples);
-    out.Put(r.centre);
-    out.Put(static_cast<std::uint16_t>(r.losses.size()));
-    out.PutAll(std::span<const float>(r.losses));
+    PutLosses(r.centre, r.losses);
   }
   void operator()(const DigestRecord& r) const {
     out.Put(static_cast<std::uint8_t>(Type::kDigest));
@@ -72,7 +70,27 @@ struct Encoder {
     out.Put(r.test_accuracy);
     out.PutString(r.note);
   }
+  void operator()(const AuditRecord& r) const {
+    out.Put(static_cast<std::uint8_t>(Type::kAudit));
+    out.Put(r.worker);
+    out.Put(r.at);
+    PutLosses(r.centre, r.losses);
+  }
+  void PutLosses(float centre, const std::vector<float>& losses) const {
+    NDCAO_CHECK(losses.size() <= std::numeric_limits<std::uint16_t>::max());
+    out.Put(centre);
+    out.Put(static_cast<std::uint16_t>(losses.size()));
+    out.PutAll(std::span<const float>(losses));
+  }
 };
+
+void GetLosses(ByteReader& in, float& centre, std::vector<float>& losses) {
+  centre = in.Get<float>();
+  const auto count = in.Get<std::uint16_t>();
+  if (count * sizeof(float) > in.remaining()) return in.Fail();
+  losses.resize(count);
+  in.GetAll(std::span<float>(losses));
+}
 
 GroupRecord DecodeGroup(ByteReader& in) {
   GroupRecord r;
@@ -81,14 +99,15 @@ GroupRecord DecodeGroup(ByteReader& in) {
   r.base_chain = in.Get<std::uint64_t>();
   r.worker = in.Get<WorkerId>();
   r.examples = in.Get<std::uint32_t>();
-  r.centre = in.Get<float>();
-  const auto count = in.Get<std::uint16_t>();
-  if (count * sizeof(float) > in.remaining()) {
-    in.Fail();
-    return r;
-  }
-  r.losses.resize(count);
-  in.GetAll(std::span<float>(r.losses));
+  GetLosses(in, r.centre, r.losses);
+  return r;
+}
+
+AuditRecord DecodeAudit(ByteReader& in) {
+  AuditRecord r;
+  r.worker = in.Get<WorkerId>();
+  r.at = in.Get<Offset>();
+  GetLosses(in, r.centre, r.losses);
   return r;
 }
 
@@ -122,6 +141,8 @@ Result<Record> DecodeFields(Type type, ByteReader& in) {
       return Record(DecisionRecord{in.Get<WorkerId>(), in.Get<Offset>(), in.GetString()});
     case Type::kMark:
       return Record(DecodeMark(in));
+    case Type::kAudit:
+      return Record(DecodeAudit(in));
   }
   return Corrupt(fmt::format("unknown record type {}", static_cast<int>(type)));
 }

@@ -24,7 +24,7 @@ struct SpecRecord {
 
 /// A worker joins; its WorkerId is the number of joins before it.
 struct JoinRecord {
-  std::string name;  ///< Host and process, for people.
+  std::string name;  ///< Whose threads and processes belong together: host and process, or a user.
 
   friend bool operator==(const JoinRecord&, const JoinRecord&) = default;
 };
@@ -81,8 +81,18 @@ struct MarkRecord {
   friend bool operator==(const MarkRecord&, const MarkRecord&) = default;
 };
 
+/// A group that another worker has journaled, evaluated again.
+struct AuditRecord {
+  WorkerId worker = 0;
+  Offset at = 0;              ///< Offset of the group's record.
+  float centre = 0;           ///< As in the group's record, measured anew.
+  std::vector<float> losses;  ///< Likewise.
+
+  friend bool operator==(const AuditRecord&, const AuditRecord&) = default;
+};
+
 using Record = std::variant<SpecRecord, JoinRecord, GroupRecord, DigestRecord, BudgetRecord,
-                            DecisionRecord, MarkRecord>;
+                            DecisionRecord, MarkRecord, AuditRecord>;
 
 /// A record with its place in the journal.
 struct Entry {

@@ -20,6 +20,15 @@ bool Barren(const GroupRecord& group) {
   return !finite(group.centre) && std::none_of(group.losses.begin(), group.losses.end(), finite);
 }
 
+// Brings an optimizer back to how it would begin at θ. Proposals that it has made stay valid.
+void Forget(BlockOptimizer& optimizer, const BlockOptions& options, CohortContext context,
+            std::span<const float> theta) {
+  ByteWriter fresh;
+  MakeOptimizer(options, std::move(context), theta)->Save(fresh);
+  ByteReader in(fresh.bytes());
+  optimizer.Load(in);
+}
+
 }  // namespace
 
 void Trial::Materialize(std::uint32_t k, std::span<float> out) const {
@@ -44,6 +53,7 @@ Result<Replica> Replica::Create(const RunSpec& spec, const Layout& layout, Param
   replica.theta_ = std::make_shared<ParameterVector>(std::move(initial));
   replica.budget_ = spec.budget;
   replica.slots_.resize(spec.shape.slots);
+  if (spec.audit) replica.audits_.emplace(spec.seed, *spec.audit);
   NDCAO_TRY(replica.BuildCohorts(only_block, layout.size()));
   replica.positions_.push_back({});
   return replica;
@@ -133,19 +143,53 @@ RoundView Replica::round() const {
 
 Result<Outcome> Replica::Apply(const Entry& entry, Executor& executor) {
   NDCAO_CHECK(entry.offset == next_offset_);
-  Outcome outcome = Outcome::kFolded;
+  NDCAO_ASSIGN(const Outcome outcome, ApplyRecord(entry, executor));
+  Advance(entry.hash);
+  return outcome;
+}
+
+Result<Outcome> Replica::ApplyRecord(const Entry& entry, Executor& executor) {
   if (const auto* group = std::get_if<GroupRecord>(&entry.record)) {
-    outcome = ApplyGroup(*group, executor);
-  } else if (const auto* digest = std::get_if<DigestRecord>(&entry.record)) {
+    return ApplyGroup(*group, executor);
+  }
+  if (const auto* audit = std::get_if<AuditRecord>(&entry.record)) return ApplyAudit(*audit);
+  if (const auto* digest = std::get_if<DigestRecord>(&entry.record)) {
+    if (Excluded(digest->worker)) return Outcome::kExcluded;
     const Status status = CheckDigest(*digest);
     if (!status.ok()) return status.error().Context(fmt::format("record {}", entry.offset));
   } else if (const auto* budget = std::get_if<BudgetRecord>(&entry.record)) {
     budget_ = budget->image_forwards;
-  } else if (std::holds_alternative<JoinRecord>(entry.record)) {
+  } else if (const auto* join = std::get_if<JoinRecord>(&entry.record)) {
     ++joins_;
+    if (audits_) audits_->Join(join->name, counters_.groups);
   }
-  Advance(entry.hash);
-  return outcome;
+  return Outcome::kFolded;
+}
+
+// When somebody is excluded, the blocks forget what they have learned of the landscape, though not
+// where they stand: lies among a run's first groups, which there is nothing to measure by, would
+// stay in the statistics for ever. In the round under way his slots are open again.
+Outcome Replica::ApplyAudit(const AuditRecord& audit) {
+  if (Excluded(audit.worker)) return Outcome::kExcluded;
+  if (!audits_) return Outcome::kUnwanted;
+  const std::size_t excluded = audits_->excluded().size();
+  if (!audits_->Take(audit, counters_.groups)) return Outcome::kUnwanted;
+  if (audits_->excluded().size() == excluded) return Outcome::kFolded;
+  for (auto& slot : slots_) {
+    if (slot && Excluded(slot->first.worker)) slot.reset();
+  }
+  std::uint64_t parameters = 0;
+  for (const Block& block : partition_.blocks()) parameters += block.slice.size();
+  for (Cohort& cohort : cohorts_) {
+    std::vector<const Slice*> slices;
+    for (const BlockId id : cohort.blocks) slices.push_back(&block_slices_[only_block_ ? 0 : id]);
+    Slice merged = Merge(slices);
+    const std::uint64_t key = merged.runs().front().global;
+    Forget(*cohort.optimizer, cohort.options,
+           {std::move(merged), spec_.seed, key, parameters, spec_.shape, cohort.blocks.front()},
+           *theta_);
+  }
+  return Outcome::kFolded;
 }
 
 void Replica::Advance(std::uint64_t record_hash) {
@@ -171,17 +215,23 @@ Outcome Replica::ApplyGroup(const GroupRecord& group, Executor& executor) {
                     group.trial.is_async() == async && group.worker < joins_;
   if (done()) {
     outcome = Outcome::kDuplicate;
+  } else if (Excluded(group.worker)) {
+    outcome = Outcome::kExcluded;
   } else if (fits && !base && group.base < positions_.front().offset) {
     outcome = Outcome::kStale;
   } else if (fits && base) {
     outcome =
         async ? ApplyAsyncGroup(group, *base, executor) : ApplySyncGroup(group, *base, executor);
   }
-  if (outcome == Outcome::kFolded) return outcome;
+  if (outcome == Outcome::kFolded) {
+    if (audits_) audits_->Accept(group, next_offset_, chain_, counters_.groups);
+    return outcome;
+  }
   counters_.image_forwards_wasted += group.examples;
   if (outcome == Outcome::kDuplicate) ++counters_.duplicates;
   if (outcome == Outcome::kStale) ++counters_.stale;
   if (outcome == Outcome::kForeign) ++counters_.foreign;
+  if (outcome == Outcome::kExcluded) ++counters_.excluded;
   return outcome;
 }
 
@@ -296,6 +346,7 @@ std::vector<Replica::CohortView> Replica::cohorts() const {
 
 std::vector<std::string> Replica::TakeDecisions() {
   std::vector<std::string> decisions;
+  if (audits_) decisions = audits_->TakeDecisions();
   for (Cohort& cohort : cohorts_) {
     for (std::string& text : cohort.optimizer->TakeDecisions()) {
       decisions.push_back(std::move(text));

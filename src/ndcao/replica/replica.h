@@ -26,6 +26,7 @@
 #include "ndcao/params/layout.h"
 #include "ndcao/params/parameter_vector.h"
 #include "ndcao/params/partition.h"
+#include "ndcao/replica/audit_ledger.h"
 #include "ndcao/replica/block_clocks.h"
 #include "ndcao/replica/run_spec.h"
 
@@ -49,6 +50,8 @@ enum class Outcome {
   kDuplicate,  ///< A group whose trial was taken in before, or that no round waits for.
   kStale,      ///< A group from too many groups ago.
   kForeign,    ///< A group whose writer had seen another history.
+  kUnwanted,   ///< An audit that nobody waits for.
+  kExcluded,   ///< Of a worker whose losses were found wrong.
 };
 
 /// Where a synchronous run stands.
@@ -65,6 +68,7 @@ struct ReplicaCounters {
   std::uint64_t duplicates = 0;
   std::uint64_t stale = 0;
   std::uint64_t foreign = 0;
+  std::uint64_t excluded = 0;               ///< Groups of workers whose losses were found wrong.
   std::uint64_t image_forwards_wasted = 0;  ///< Of groups that were not accepted.
   std::uint64_t barren = 0;                 ///< Accepted groups without a single finite loss.
 };
@@ -109,7 +113,9 @@ class Replica {
     std::vector<Statistic> statistics;
   };
   std::vector<CohortView> cohorts() const;
-  /// Guards' decisions since the last call.
+  /// The audits of a run that has them, else null.
+  const AuditLedger* audits() const { return audits_ ? &*audits_ : nullptr; }
+  /// What guards and audits decided since the last call.
   std::vector<std::string> TakeDecisions();
 
   /// A digest is taken after every this many accepted groups, by every replica alike.
@@ -140,7 +146,10 @@ class Replica {
       : spec_(std::move(spec)), partition_(std::move(partition)) {}
 
   Status BuildCohorts(std::optional<BlockId> only_block, std::uint64_t parameters);
+  Result<Outcome> ApplyRecord(const Entry& entry, Executor& executor);
   Outcome ApplyGroup(const GroupRecord& group, Executor& executor);
+  Outcome ApplyAudit(const AuditRecord& audit);
+  bool Excluded(WorkerId worker) const { return audits_ && audits_->Excluded(worker); }
   Outcome ApplySyncGroup(const GroupRecord& group, const Position& base, Executor& executor);
   Outcome ApplyAsyncGroup(const GroupRecord& group, const Position& base, Executor& executor);
   void FinishRound(Executor& executor);
@@ -159,6 +168,7 @@ class Replica {
   std::shared_ptr<ParameterVector> theta_;
   ParameterVector pending_;  // moves not made yet: asynchronous runs with clocks
   std::optional<BlockClocks> clocks_;
+  std::optional<AuditLedger> audits_;
 
   Offset next_offset_ = 0;
   std::uint64_t chain_ = 0;

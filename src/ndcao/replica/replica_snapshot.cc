@@ -62,6 +62,7 @@ std::vector<std::byte> Replica::Snapshot() const {
   out.Put(static_cast<std::uint64_t>(digests_.size()));
   for (const DigestRecord& digest : digests_) PutRecord(out, digest);
   if (clocks_) clocks_->Save(out);
+  if (audits_) audits_->Save(out);
   for (const Cohort& cohort : cohorts_) cohort.optimizer->Save(out);
   return out.Take();
 }
@@ -97,6 +98,7 @@ Result<Replica> Replica::Restore(const RunSpec& spec, const Layout& layout,
     GetRecord(in, replica.digests_.emplace_back());
   }
   if (replica.clocks_) replica.clocks_->Load(in);
+  if (replica.audits_) replica.audits_->Load(in);
   for (Cohort& cohort : replica.cohorts_) cohort.optimizer->Load(in);
   if (!in.ok() || in.remaining() > 0 || replica.positions_.empty() ||
       replica.pending_.size() !=

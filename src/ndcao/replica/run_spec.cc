@@ -52,6 +52,7 @@ Status RunSpec::Validate() const {
     return Invalid(fmt::format("{} slots in a round; allowed: 1 to 1024", shape.slots));
   }
   NDCAO_TRY(ValidateClock());
+  NDCAO_TRY(ValidateAudit());
   if (probe == ProbeTarget::kActivations) return ValidateActivations();
   const std::uint64_t least = group_cost() * (mode == RunMode::kSync ? shape.slots : 1);
   if (budget < least) {
@@ -73,6 +74,38 @@ Status RunSpec::ValidateClock() const {
     return Invalid(fmt::format("staleness limit {}; allowed: 1 to 4096 groups", staleness_limit));
   }
   return Ok();
+}
+
+// An auditor compares what losses look like beside each other, and measures where the group's
+// blocks stood: in an asynchronous run it has kept theta for that, but not the optimizers.
+Status RunSpec::ValidateAudit() const {
+  if (!audit) return Ok();
+  constexpr std::uint32_t kLeastEvaluations = 8;
+  if (!(*audit > 0 && *audit <= 1)) {
+    return Invalid(fmt::format("--audit {}; allowed: 0 to 1, the share of groups", *audit));
+  }
+  if (probe == ProbeTarget::kActivations) {
+    return Invalid(fmt::format(
+        "--audit {}: a run that probes activations is trained by one process, which nobody audits",
+        *audit));
+  }
+  if (shape.evaluations < kLeastEvaluations) {
+    return Invalid(
+        fmt::format("--audit {}: needs groups of {} or more evaluations to tell losses "
+                    "from chance; this run's have {}",
+                    *audit, kLeastEvaluations, shape.evaluations));
+  }
+  const auto changes = [](const BlockOptions& o) {
+    return o.optimizer == "cao" || o.optimizer == "pgpe" || o.optimizer == "random-search";
+  };
+  bool any = changes(options);
+  for (const BlockOverride& o : overrides) any = any || changes(o.options);
+  if (mode == RunMode::kSync || !any) return Ok();
+  return Invalid(
+      fmt::format("--audit {} with --mode async: not with cao, pgpe or random-search, whose "
+                  "perturbations follow "
+                  "from all they have learned",
+                  *audit));
 }
 
 Status RunSpec::ValidateActivations() const {
@@ -120,6 +153,9 @@ std::string DescribeDifference(const RunSpec& theirs, const RunSpec& mine) {
   if (theirs.seed != mine.seed) return differs("the seed", theirs.seed, mine.seed);
   if (theirs.budget != mine.budget) return differs("the budget", theirs.budget, mine.budget);
   if (theirs.blocks != mine.blocks) return differs("the partition", theirs.blocks, mine.blocks);
+  if (theirs.audit != mine.audit) {
+    return differs("--audit", theirs.audit.value_or(0), mine.audit.value_or(0));
+  }
   if (theirs.batch != mine.batch) return differs("the batch", theirs.batch, mine.batch);
   if (theirs.options.optimizer != mine.options.optimizer) {
     return differs("the optimizer", theirs.options.optimizer, mine.options.optimizer);

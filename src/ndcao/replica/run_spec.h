@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -61,6 +62,7 @@ struct RunSpec {
   std::uint64_t budget = 0;            ///< Image-forwards.
   std::uint32_t staleness_limit = 64;  ///< Groups: older records teach nothing.
   ClockOptions clock;
+  std::optional<double> audit;  ///< The share of the groups that others evaluate again; none: 0.
   BlockOptions options;
   std::vector<BlockOverride> overrides;
 
@@ -76,6 +78,7 @@ struct RunSpec {
  private:
   Status CheckShape(const BlockOptions& block) const;
   Status ValidateClock() const;
+  Status ValidateAudit() const;
   Status ValidateActivations() const;
 };
 

@@ -174,6 +174,7 @@ void VisitSpec(Visitor& v, Spec& s) {
   v.Field("screening", s.screening);
   v.Field("budget", s.budget);
   v.Field("staleness_limit", s.staleness_limit);
+  v.Field("audit", s.audit);
   v.Table("group", [&](auto& t) {
     t.Field("evaluations", s.shape.evaluations);
     t.Field("centre", s.shape.centre);

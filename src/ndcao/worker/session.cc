@@ -1,5 +1,7 @@
 #include "ndcao/worker/session.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <utility>
@@ -100,14 +102,18 @@ void Session::Fail(const Error& error) {
 
 Status Session::WorkOnce(Worker& worker) {
   std::optional<Trial> trial;
+  std::optional<AuditTask> audit;
   PhaseClock& clock = worker.evaluation->clock();
   {
     const std::lock_guard lock(mutex_);
     NDCAO_TRY(CatchUp(clock));
     if (replica_.done()) stopping_ = true;
-    if (!stopping_) trial = TakeTrial(worker);
+    NDCAO_TRY(CheckBelieved(worker));
+    if (!stopping_) audit = audit_desk_.Take(replica_, worker.id);
+    if (!stopping_ && !audit) trial = TakeTrial(worker);
   }
   if (stopping_) return team_.Wake(), Ok();
+  if (audit) return Audit(worker, *audit);
   if (!trial) {
     const PhaseScope phase(clock, Phase::kWait);
     team_.WaitAndHelp(std::chrono::milliseconds(2));
@@ -147,6 +153,16 @@ Result<std::optional<GroupRecord>> Session::EvaluateTrial(Worker& worker, const 
   return worker.evaluation->Evaluate(trial, worker.id, cancelled);
 }
 
+// Evaluates a group of somebody else once more and says what came of it.
+Status Session::Audit(Worker& worker, const AuditTask& task) {
+  NDCAO_ASSIGN(auto group, worker.evaluation->Evaluate(task.trial, worker.id,
+                                                       [this] { return stopping_.load(); }));
+  if (!group) return Ok();
+  NDCAO_TRY(Publish(worker, AuditRecord{worker.id, task.at, group->centre, group->losses}));
+  team_.Wake();
+  return Ok();
+}
+
 // The slot has been filled by somebody else. Asynchronous groups are never in vain.
 bool Session::Cancelled(const Trial& trial) {
   if (trial.id.is_async()) return false;
@@ -156,7 +172,7 @@ bool Session::Cancelled(const Trial& trial) {
          !std::binary_search(view.open_slots.begin(), view.open_slots.end(), trial.id.slot());
 }
 
-Status Session::Publish(Worker& worker, const GroupRecord& record) {
+Status Session::Publish(Worker& worker, const Record& record) {
   PhaseClock& clock = worker.evaluation->clock();
   const Phase before = clock.Enter(Phase::kJournal);
   NDCAO_ASSIGN(const Offset offset, journal_.Append(record));
@@ -172,6 +188,12 @@ Status Session::Publish(Worker& worker, const GroupRecord& record) {
 bool Session::IsMine(WorkerId worker) const {
   return std::any_of(workers_.begin(), workers_.end(),
                      [worker](const Worker& mine) { return mine.id == worker; });
+}
+
+// What the fold decided after a record is attested by the record's worker.
+void Session::Attribute(WorkerId worker, Offset at, std::vector<std::string> decisions) {
+  if (!IsMine(worker)) return;
+  for (std::string& text : decisions) decisions_due_.push_back({worker, at, std::move(text)});
 }
 
 // Journals what the fold decided, and the digest it came to, once for the whole run: whoever wrote
@@ -192,9 +214,21 @@ Status Session::CheckFinite() const {
       "and the data");
 }
 
+Status Session::CheckBelieved(const Worker& worker) const {
+  if (replica_.audits() == nullptr || !replica_.audits()->Excluded(worker.id)) return Ok();
+  return Failed(
+      fmt::format("two other workers have measured other losses than worker '{}': its records "
+                  "count for nothing "
+                  "in this run any more; check its data, its binary and its memory, and join under "
+                  "another name",
+                  options_.name));
+}
+
 Status Session::FoldEntry(const Entry& entry) {
   const std::optional<DigestRecord> before = replica_.newest_digest();
+  audit_desk_.Before(replica_, entry);
   NDCAO_ASSIGN(const Outcome outcome, replica_.Apply(entry, team_));
+  audit_desk_.After(replica_, entry);
   ++generation_;
   std::vector<std::string> decisions = replica_.TakeDecisions();
   if (const auto* group = std::get_if<GroupRecord>(&entry.record)) {
@@ -202,21 +236,22 @@ Status Session::FoldEntry(const Entry& entry) {
         owners_.Filled(group->trial.round(), group->trial.slot(), group->worker)) {
       round_since_ = Clock::now();
     }
-    if (std::isfinite(group->centre)) {
+    if (outcome == Outcome::kFolded && std::isfinite(group->centre)) {
       train_loss_ = kLossMemory * train_loss_ + (1 - kLossMemory) * group->centre;
       train_loss_weight_ = kLossMemory * train_loss_weight_ + (1 - kLossMemory);
     }
-    if (IsMine(group->worker)) {
-      for (std::string& text : decisions) {
-        spdlog::info("{}", text);
-        decisions_due_.push_back({group->worker, entry.offset, std::move(text)});
-      }
-      const std::optional<DigestRecord> after = replica_.newest_digest();
-      if (after && (!before || before->groups != after->groups)) {
-        digest_due_ = after;
-        digest_due_->worker = group->worker;
-      }
+    for (const std::string& text : decisions) {
+      if (IsMine(group->worker)) spdlog::info("{}", text);
     }
+    Attribute(group->worker, entry.offset, std::move(decisions));
+    const std::optional<DigestRecord> after = replica_.newest_digest();
+    if (IsMine(group->worker) && after && (!before || before->groups != after->groups)) {
+      digest_due_ = after;
+      digest_due_->worker = group->worker;
+    }
+  } else if (const auto* audit = std::get_if<AuditRecord>(&entry.record)) {
+    for (const std::string& text : decisions) spdlog::warn("{}", text);  // who is believed is news
+    Attribute(audit->worker, entry.offset, std::move(decisions));
   }
   if (options_.on_entry) options_.on_entry(replica_, entry, outcome);
   return Ok();

@@ -3,7 +3,8 @@
 //
 // Synchronous runs: the threads take the round's open slots; who finds none may help with a slot
 // that takes too long. Asynchronous runs: every thread evaluates groups of its own, at the version
-// of θ that it finds, and nobody waits for anybody. The replica alone decides what counts.
+// of θ that it finds, and nobody waits for anybody. In runs with audits, what others measured and a
+// thread is asked to measure again comes first. The replica alone decides what counts.
 #pragma once
 
 #include <atomic>
@@ -23,6 +24,7 @@
 #include "ndcao/evaluate/evaluator.h"
 #include "ndcao/journal/journal.h"
 #include "ndcao/replica/replica.h"
+#include "ndcao/worker/audit_desk.h"
 #include "ndcao/worker/group_evaluation.h"
 #include "ndcao/worker/phase_clock.h"
 #include "ndcao/worker/slot_owners.h"
@@ -40,11 +42,12 @@ struct SessionProgress {
   double train_loss = 0;         ///< Running mean of the centres' losses.
   std::optional<Score> test;     ///< The newest measurement.
   std::uint64_t stale = 0;
+  std::vector<std::string> excluded;  ///< Whose losses were found wrong, by name.
 };
 
 struct SessionOptions {
   int threads = 1;
-  std::string name = "worker";
+  std::string name = "worker";    ///< Sessions of one name audit each other never.
   double max_seconds = 0;         ///< 0: no limit.
   bool budget_from_time = false;  ///< The budget follows from max_seconds, by the speed measured.
   bool marks = true;              ///< Measure test accuracy now and then, and journal it.
@@ -93,10 +96,12 @@ class Session {
   void WorkerLoop(Worker& worker);
   Status WorkOnce(Worker& worker);
   Result<std::optional<GroupRecord>> EvaluateTrial(Worker& worker, const Trial& trial);
+  Status Audit(Worker& worker, const AuditTask& task);
   Status CatchUp(PhaseClock& clock);
   PhaseSeconds Phases() const;
   Status FoldEntry(const Entry& entry);
-  Status Publish(Worker& worker, const GroupRecord& record);
+  void Attribute(WorkerId worker, Offset at, std::vector<std::string> decisions);
+  Status Publish(Worker& worker, const Record& record);
   Status Attest();
   bool IsMine(WorkerId worker) const;
   std::optional<Trial> TakeTrial(Worker& worker);
@@ -104,6 +109,7 @@ class Session {
   void ReleaseTrial(const Trial& trial);
   bool Cancelled(const Trial& trial);
   Status CheckFinite() const;
+  Status CheckBelieved(const Worker& worker) const;
 
   Status Monitor();
   Status MeasureTest();
@@ -123,6 +129,7 @@ class Session {
   std::map<TrialId, Claim> claims_;
   SlotOwners owners_;
   std::chrono::steady_clock::time_point round_since_;  ///< When this process heard of the round.
+  AuditDesk audit_desk_;
   std::optional<Error> error_;
   // What replicas must agree on, seen when one of our own records was folded.
   std::vector<DecisionRecord> decisions_due_;

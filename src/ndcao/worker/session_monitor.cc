@@ -107,6 +107,7 @@ void Session::ReportProgress() {
     progress.image_forwards = counters.image_forwards;
     progress.wasted = counters.image_forwards_wasted;
     progress.stale = counters.stale;
+    if (replica_.audits() != nullptr) progress.excluded = replica_.audits()->excluded();
     progress.train_loss = train_loss_weight_ > 0 ? train_loss_ / train_loss_weight_ : NAN;
   }
   progress.seconds = Seconds();

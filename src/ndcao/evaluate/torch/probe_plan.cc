@@ -190,6 +190,10 @@ class Planner {
                         ? shown.units
                         : 1 + *std::max_element(shown.cells.begin(), shown.cells.end());
     shown.kind = KindOf(site, shown);
+    if (shown.kind == SiteKind::kWeights) {  // whose probes move all of a cell alike
+      shown.cells.clear();
+      shown.columns = shown.units;
+    }
     shown.rerun =
         result_.plan.whole_passes.empty()
             ? static_cast<double>(passes_.three.Dependents(site.points.front().operation)) /

@@ -19,6 +19,10 @@ constexpr milliseconds kConnectWait{3000};
 constexpr milliseconds kReconnectWait{200};
 constexpr milliseconds kPingInterval{5000};
 constexpr milliseconds kLongestPause{1000};
+constexpr milliseconds kClosing{5000};
+// A subscription is made with the server's answer to a request, which the reading thread hands over
+// after all that came before: it has long left a subscription that ended so many ago.
+constexpr std::size_t kRetired = 4;
 
 std::vector<std::string> SplitUrls(const std::string& text) {
   std::vector<std::string> urls;
@@ -63,6 +67,22 @@ Result<std::unique_ptr<Connection>> Connection::Open(const NatsOptions& options)
   return self;
 }
 
+Connection::~Connection() {
+  if (connection_ == nullptr) return;
+  natsConnection_Close(connection_.get());  // joins the library's reading thread
+  std::unique_lock lock(mutex_);
+  // The callbacks come one after another in another thread of the library; this is the last one.
+  changed_.wait_for(lock, kClosing, [this] { return closed_; });
+}
+
+void Connection::Retire(SubscriptionHandle subscription) {
+  if (subscription == nullptr) return;
+  natsSubscription_Unsubscribe(subscription.get());
+  const std::lock_guard lock(mutex_);
+  retired_.push_back(std::move(subscription));
+  if (retired_.size() > kRetired) retired_.pop_front();
+}
+
 Status Connection::Configure(natsOptions* raw) {
   const std::vector<std::string> urls = SplitUrls(options_.url);
   std::vector<const char*> texts;
@@ -79,6 +99,7 @@ Status Connection::Configure(natsOptions* raw) {
   natsOptions_SetFailRequestsOnDisconnect(raw, true);
   natsOptions_SetReconnectedCB(raw, OnReconnect, this);
   natsOptions_SetErrorHandler(raw, OnError, this);
+  natsOptions_SetClosedCB(raw, OnClosed, this);
   return Ok();
 }
 
@@ -188,6 +209,13 @@ void Connection::OnError(natsConnection* connection, natsSubscription*, natsStat
   auto* me = static_cast<Connection*>(self);
   const std::lock_guard lock(me->mutex_);
   me->violation_ = text;
+}
+
+void Connection::OnClosed(natsConnection*, void* self) {
+  auto* me = static_cast<Connection*>(self);
+  const std::lock_guard lock(me->mutex_);
+  me->closed_ = true;
+  me->changed_.notify_all();
 }
 
 Status Connection::CheckAllowed(const std::string& subject) const {

@@ -3,6 +3,8 @@
 
 #include <atomic>
 #include <chrono>
+#include <condition_variable>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -17,10 +19,17 @@ namespace ndcao {
 class Connection {
  public:
   static Result<std::unique_ptr<Connection>> Open(const NatsOptions& options);
+  /// Returns when the library's threads are done with this object and with its subscriptions.
+  ~Connection();
 
   const NatsOptions& options() const { return options_; }
   natsConnection* get() const { return connection_.get(); }
   jsCtx* js() const { return js_.get(); }
+
+  /// Ends a subscription. nats.c before 3.6 aborts, without a word, if one is destroyed while its
+  /// reading thread hands it a message (nats.c issue 637): it is only unsubscribed, and kept until
+  /// some later ones have ended or that thread has.
+  void Retire(SubscriptionHandle subscription);
 
   /// Grows with every reconnection.
   std::uint64_t epoch() const { return epoch_; }
@@ -40,11 +49,15 @@ class Connection {
   Error Refusal(natsStatus status) const;
   static void OnReconnect(natsConnection*, void* self);
   static void OnError(natsConnection*, natsSubscription*, natsStatus, void* self);
+  static void OnClosed(natsConnection*, void* self);
 
   const NatsOptions options_;
   std::atomic<std::uint64_t> epoch_ = 0;
   mutable std::mutex mutex_;
-  std::string violation_;  // guarded by mutex_
+  std::string violation_;  // guarded by mutex_, as what follows
+  bool closed_ = false;
+  std::condition_variable changed_;
+  std::deque<SubscriptionHandle> retired_;
   ConnectionHandle connection_;
   JetStreamHandle js_;
 };

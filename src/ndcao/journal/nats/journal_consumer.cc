@@ -49,6 +49,10 @@ JournalConsumer::JournalConsumer(Connection& connection, std::string stream, std
   if (before != 0 && sequence > 1) recent_.push_back({sequence - 1, before});
 }
 
+JournalConsumer::~JournalConsumer() { EndSubscription(); }
+
+void JournalConsumer::EndSubscription() { connection_.Retire(std::move(subscription_)); }
+
 Result<std::uint64_t> JournalConsumer::LastSequence() {
   std::uint64_t last = 0;
   NDCAO_TRY(Persist(connection_.options(), stream_, [&]() -> Result<bool> {
@@ -114,7 +118,7 @@ Result<bool> JournalConsumer::TrySubscribe() {
   if (!prefix.empty()) inbox_ = prefix + inbox_.substr(inbox_.find('.'));
   status = natsConnection_SubscribeSync(Out(subscription_), connection_.get(), inbox_.c_str());
   if (status != NATS_OK) {
-    subscription_.reset();
+    EndSubscription();
     if (IsPassing(status)) return false;
     return Connection::Failure("subscription", status);
   }
@@ -128,7 +132,7 @@ Result<bool> JournalConsumer::TrySubscribe() {
 }
 
 Status JournalConsumer::Subscribe() {
-  subscription_.reset();
+  EndSubscription();
   epoch_ = connection_.epoch();
   return Persist(connection_.options(), "reading " + stream_, [&] { return TrySubscribe(); });
 }
@@ -158,10 +162,10 @@ Result<std::optional<StreamMessage>> JournalConsumer::Next(milliseconds wait) {
       NDCAO_ASSIGN(auto message, Accept(raw.get()));
       if (message) return message;
     } else if (status != NATS_TIMEOUT) {
-      subscription_.reset();
+      EndSubscription();
       if (!Pause(connection_.options(), milliseconds(20))) return std::optional<StreamMessage>();
     } else if (Clock::now() - heard_ > kSilence) {
-      subscription_.reset();  // the consumer died with its server
+      EndSubscription();  // the consumer died with its server
     }
     if (Clock::now() >= deadline) return std::optional<StreamMessage>();
   }
@@ -175,8 +179,8 @@ Result<std::optional<StreamMessage>> JournalConsumer::Accept(natsMsg* raw) {
     const char* text = nullptr;
     natsMsgHeader_Get(raw, "Status", &text);
     const std::string_view code = text == nullptr ? "" : text;
-    if (code == "404" || code == "408") wanted_ = 0;            // request used up
-    if (code == "409" || code == "503") subscription_.reset();  // consumer gone
+    if (code == "404" || code == "408") wanted_ = 0;        // request used up
+    if (code == "409" || code == "503") EndSubscription();  // consumer gone
     return nothing;
   }
   --wanted_;
@@ -193,7 +197,7 @@ Result<std::optional<StreamMessage>> JournalConsumer::Accept(natsMsg* raw) {
   if (sequence > next_) {
     // Lost on the way: fetched again. Never stored here: gone for good.
     if (!delivered_ && first_of_consumer_ == next_) return Changed(next_);
-    subscription_.reset();
+    EndSubscription();
     return nothing;
   }
   delivered_ = true;

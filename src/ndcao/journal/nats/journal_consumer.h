@@ -27,6 +27,7 @@ class JournalConsumer {
   /// Begins at `sequence` (from 1). `before`: hash of the message before it, if known (0: not).
   JournalConsumer(Connection& connection, std::string stream, std::uint64_t sequence,
                   std::uint64_t before);
+  ~JournalConsumer();
 
   /// The next message, if one comes within `wait`. kCorrupt (and changed()) if the server has
   /// another history than was read, kFailed if it does not answer for the options' patience.
@@ -48,6 +49,7 @@ class JournalConsumer {
   };
 
   Status Subscribe();
+  void EndSubscription();
   Result<bool> TrySubscribe();
   Result<bool> TailIsThere();
   Status Request();

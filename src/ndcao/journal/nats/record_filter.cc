@@ -40,7 +40,8 @@ void RecordFilter::Window::Note(std::uint32_t number) {
   seen |= std::uint64_t{1} << (highest - number);
 }
 
-// A worker's losses and digests count only from where it joined; other records are anybody's.
+// A worker's losses, audits and digests count only from where it joined, and it joins under the
+// name that it publishes by. The budget is the creator's. Other records are anybody's.
 bool RecordFilter::Owns(std::string_view name, const Record& record,
                         std::size_t joins_before) const {
   const auto owned = [&](WorkerId worker) {
@@ -49,6 +50,9 @@ bool RecordFilter::Owns(std::string_view name, const Record& record,
   };
   if (const auto* group = std::get_if<GroupRecord>(&record)) return owned(group->worker);
   if (const auto* digest = std::get_if<DigestRecord>(&record)) return owned(digest->worker);
+  if (const auto* audit = std::get_if<AuditRecord>(&record)) return owned(audit->worker);
+  if (const auto* join = std::get_if<JoinRecord>(&record)) return join->name == name;
+  if (std::holds_alternative<BudgetRecord>(record)) return creator_.empty() || creator_ == name;
   return true;
 }
 
@@ -84,7 +88,10 @@ std::optional<Drop> RecordFilter::Take(std::string_view name, std::span<const st
   if (!records.ok()) return drop(Drop::kDamaged);
   const std::optional<Drop> reason = Check(name, message.value(), records.value());
   if (reason) return drop(*reason);
-  if (next_offset_ == 0) spec_hash_ = message.value().spec_hash;
+  if (next_offset_ == 0) {
+    spec_hash_ = message.value().spec_hash;
+    creator_ = name;
+  }
   windows_[message.value().writer].Note(message.value().number);
   for (std::size_t i = 0; i < records.value().size(); ++i) {
     Record& record = records.value()[i];
@@ -97,6 +104,7 @@ std::optional<Drop> RecordFilter::Take(std::string_view name, std::span<const st
 void RecordFilter::Save(ByteWriter& out) const {
   out.Put(next_offset_);
   out.Put(spec_hash_);
+  out.PutString(creator_);
   out.Put(static_cast<std::uint64_t>(windows_.size()));
   for (const auto& [writer, window] : windows_) {
     out.Put(writer);
@@ -111,6 +119,7 @@ void RecordFilter::Save(ByteWriter& out) const {
 bool RecordFilter::Load(ByteReader& in) {
   next_offset_ = in.Get<Offset>();
   spec_hash_ = in.Get<std::uint64_t>();
+  creator_ = in.GetString();
   windows_.clear();
   const auto writers = in.Get<std::uint64_t>();
   for (std::uint64_t i = 0; i < writers && in.ok(); ++i) {

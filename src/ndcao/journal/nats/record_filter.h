@@ -27,7 +27,7 @@ enum class Drop : std::uint8_t {
   kDamaged,     ///< Checksum, version, lengths, or a record that does not decode.
   kOtherRun,    ///< Another spec hash, or before record 0.
   kOutOfPlace,  ///< A spec record that is not record 0.
-  kImpostor,    ///< A group or digest of a worker that joined through another subject.
+  kImpostor,    ///< In the name of a worker that joined through another subject, or of the creator.
   kRepeated,    ///< The same message of the same writer again.
 };
 inline constexpr std::size_t kDropKinds = 6;
@@ -71,6 +71,7 @@ class RecordFilter {
   Offset next_offset_ = 0;
   std::uint64_t spec_hash_ = 0;
   std::map<std::uint64_t, Window> windows_;  // by writer
+  std::string creator_;                      // the name that record 0 came from
   std::vector<std::string> owners_;          // by worker: the name that its join came from
   std::array<std::uint64_t, kDropKinds> drops_{};
 };

@@ -30,6 +30,23 @@ class BenchTest(Program):
         self.assertLess(result["training_bytes"], 2 * result["inference_bytes"])
 
 
+    def test_workers_come_to_the_parameters_of_one(self):
+        result = self.json("bench", "workers", *SMALL, "--batch", "32", "--evaluations", "8",
+                           "--screening", "2", "--repeats", "1", "--seconds", "0.2", "--dir",
+                           str(self.dir), "--json")
+        self.assertTrue(result["same_digest"])
+        self.assertEqual(len(result["digest"]), 32)
+        self.assertGreater(result["inference_images_per_second"], 0)
+        self.assertAlmostEqual(result["ratio"], result["training_images_per_second"]
+                               / result["inference_images_per_second"])
+        self.assertEqual(list(self.dir.iterdir()), [])  # it leaves nothing behind
+
+    def test_workers_are_refused_where_digests_mean_nothing(self):
+        for flags, says in ((["--mode", "async"], "--mode sync"),
+                            (["--journal", "mem:"], "--journal mem:")):
+            self.refused("bench", "workers", *SMALL, *flags, says=says)
+
+
 class SimulateTest(Program):
     def simulate(self, *more: str) -> dict:
         return self.json("simulate", "--model", "mlp:784-2-10", "--group-ms", "50", "--fold-us",

@@ -8,6 +8,7 @@
 #include <cmath>
 #include <memory>
 
+#include "evaluate/made_up_data.h"
 #include "ndcao/evaluate/torch/network_problem.h"
 #include "ndcao/evaluate/torch/runtime.h"
 
@@ -17,24 +18,10 @@ namespace {
 using testing::AllOf;
 using testing::HasSubstr;
 
-std::shared_ptr<const Dataset> MakeData(const std::vector<std::int64_t>& shape, int classes) {
-  Examples examples;
-  std::size_t features = 1;
-  for (const std::int64_t n : shape) features *= static_cast<std::size_t>(n);
-  for (int i = 0; i < 20; ++i) {
-    for (std::size_t j = 0; j < features; ++j) {
-      examples.bytes.push_back(static_cast<std::uint8_t>((i * 37 + j * 101 + i * j) % 256));
-    }
-    examples.labels.push_back(i % classes);
-  }
-  return std::make_shared<const Dataset>(
-      Dataset::Create("made-up", shape, classes, examples, examples).value());
-}
-
 Result<std::unique_ptr<Problem>> Make(const std::string& model, std::vector<std::int64_t> shape,
                                       int classes = 10) {
   InitTorch();
-  return MakeNetworkProblem({.model = model}, MakeData(shape, classes));
+  return MakeNetworkProblem({.model = model}, MadeUpData(shape, classes));
 }
 
 struct Known {

@@ -12,6 +12,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -38,6 +39,9 @@ class Proposal {
   /// storage's size.
   virtual void Perturb(std::uint32_t k, std::span<const float> point,
                        std::span<float> out) const = 0;
+  /// The distance by which every Perturb moves each parameter, one way or the other: 0 for blocks
+  /// that stand still, nothing if distances differ.
+  virtual std::optional<float> step() const { return std::nullopt; }
 };
 
 /// One accepted group, as every block hears of it.

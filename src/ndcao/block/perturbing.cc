@@ -23,6 +23,11 @@ void StreamProposal::Perturb(std::uint32_t k, std::span<const float> point,
   }
 }
 
+std::optional<float> StreamProposal::step() const {
+  if (stream_.distribution() != Distribution::kRademacher) return std::nullopt;
+  return sigma_;
+}
+
 void StillProposal::Perturb(std::uint32_t, std::span<const float> point,
                             std::span<float> out) const {
   for (const Run& run : slice_->runs()) {

@@ -21,6 +21,7 @@ class StreamProposal : public Proposal {
       : slice_(slice), stream_(stream), trial_(trial), sigma_(sigma), antithetic_(antithetic) {}
 
   void Perturb(std::uint32_t k, std::span<const float> point, std::span<float> out) const override;
+  std::optional<float> step() const override;
 
  private:
   const Slice* slice_;
@@ -35,6 +36,7 @@ class StillProposal : public Proposal {
  public:
   explicit StillProposal(const Slice* slice) : slice_(slice) {}
   void Perturb(std::uint32_t k, std::span<const float> point, std::span<float> out) const override;
+  std::optional<float> step() const override { return 0.0f; }
 
  private:
   const Slice* slice_;

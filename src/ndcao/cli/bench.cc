@@ -7,14 +7,15 @@
 #include <chrono>
 #include <cmath>
 #include <nlohmann/json.hpp>
-#include <thread>
 
 #include "ndcao/base/log.h"
+#include "ndcao/cli/bare_inference.h"
 #include "ndcao/cli/run_options.h"
 #include "ndcao/cli/train_run.h"
-#include "ndcao/data/sampler.h"
+#include "ndcao/evaluate/torch/network_problem.h"
 #include "ndcao/journal/memory/memory_journal.h"
 #include "ndcao/random/perturbation_stream.h"
+#include "ndcao/worker/activation_session.h"
 #include "ndcao/worker/session.h"
 
 namespace ndcao {
@@ -31,35 +32,6 @@ struct Flags {
   bool limit = false;
   bool json = false;
 };
-
-/// Images per second of forward passes alone: one evaluator per thread, one batch each.
-Result<double> BareInference(const RunSetup& setup, int threads, double seconds) {
-  std::vector<std::unique_ptr<Evaluator>> evaluators;
-  std::vector<std::uint32_t> examples(setup.spec.batch);
-  DrawExamples(1, {}, setup.problem->examples(), examples);
-  for (int i = 0; i < threads; ++i) {
-    NDCAO_ASSIGN(auto evaluator, setup.problem->NewEvaluator());
-    std::copy(setup.initial.begin(), setup.initial.end(), evaluator->parameters().begin());
-    NDCAO_TRY(evaluator->Select(examples));
-    NDCAO_TRY(evaluator->Loss({}, {}));
-    evaluators.push_back(std::move(evaluator));
-  }
-  std::vector<std::uint64_t> images(evaluators.size(), 0);
-  const auto begin = Clock::now();
-  const auto end = begin + std::chrono::duration<double>(seconds);
-  {
-    std::vector<std::jthread> team;
-    for (std::size_t i = 0; i < evaluators.size(); ++i) {
-      team.emplace_back([&, i] {
-        while (Clock::now() < end && evaluators[i]->Loss({}, {}).ok()) images[i] += examples.size();
-      });
-    }
-  }
-  const std::chrono::duration<double> took = Clock::now() - begin;
-  std::uint64_t total = 0;
-  for (const std::uint64_t count : images) total += count;
-  return static_cast<double>(total) / took.count();
-}
 
 /// Parameters per second of θ + s·sign, one thread.
 double StreamingRate(const ParameterVector& parameters, double seconds) {
@@ -98,9 +70,31 @@ Result<TrainingCost> Training(const RunSetup& setup, int threads, double images)
                       result.seconds * threads, result.phases};
 }
 
-double Median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
+/// The same of a run that probes activations, as many whole steps. A step is counted as its forward
+/// passes and one more: its weight-gradient products take as many multiplications.
+Result<TrainingCost> ActivationTraining(const RunSetup& setup, int threads, double images) {
+  RunSpec spec = setup.spec;
+  ActivationSession::Evaluators evaluators;
+  for (std::uint32_t slot = 0; slot < spec.shape.slots; ++slot) {
+    NDCAO_ASSIGN(auto evaluator, NewActivationEvaluator(*setup.problem));
+    evaluators.push_back(std::move(evaluator));
+  }
+  NDCAO_ASSIGN(ActivationReplica replica,
+               ActivationReplica::Create(spec, setup.problem->layout(), setup.initial,
+                                         TableOf(evaluators.front()->plan())));
+  const double step = static_cast<double>(replica.step_cost() + spec.batch);
+  const double steps = std::max(1.0, std::round(images / step));
+  replica.set_budget(replica.CostOf(static_cast<std::uint64_t>(steps)));
+  MemoryJournal journal;
+  SessionOptions options;
+  options.threads = threads;
+  options.marks = false;
+  ActivationSession session(spec, *setup.problem, std::move(evaluators), journal, replica,
+                            std::move(options));
+  NDCAO_ASSIGN(const SessionResult result, session.Run());
+  const auto products = static_cast<double>(replica.counters().steps * spec.batch);
+  return TrainingCost{(static_cast<double>(result.image_forwards) + products) / result.seconds,
+                      result.seconds * threads, result.phases};
 }
 
 /// Both sides and their parts, one value for each repeat.
@@ -112,10 +106,13 @@ struct Samples {
 
 Result<Samples> Measure(const Flags& flags, const RunSetup& setup) {
   Samples samples;
+  const bool activations = setup.spec.probe == ProbeTarget::kActivations;
+  const auto train = activations ? ActivationTraining : Training;
+  NDCAO_ASSIGN(BareInference bare, BareInference::Create(setup, flags.threads));
   for (int i = 0; i < flags.repeats; ++i) {
-    NDCAO_ASSIGN(const double inference, BareInference(setup, flags.threads, flags.seconds));
+    const double inference = bare.ImagesPerSecond(flags.seconds);
     NDCAO_ASSIGN(const TrainingCost training,
-                 Training(setup, flags.threads, inference * flags.seconds));
+                 train(setup, flags.threads, inference * flags.seconds));
     samples.inference.push_back(inference);
     samples.training.push_back(training.images_per_second);
     samples.ratios.push_back(training.images_per_second / inference);
@@ -141,13 +138,16 @@ Json ToJson(const Flags& flags, const RunSetup& setup, const Samples& samples) {
   Json json;
   json["model"] = flags.run.model;
   json["parameters"] = setup.initial.size();
+  json["probe"] = flags.run.probe;
   json["batch"] = setup.spec.batch;
   json["screening"] = setup.spec.screening;
+  json["precision"] = setup.spec.precision;
   json["threads"] = flags.threads;
   json["training_images_per_second"] = Median(samples.training);
   json["inference_images_per_second"] = Median(samples.inference);
   json["ratio"] = Median(samples.ratios);
   json["repeats"] = flags.repeats;
+  if (setup.spec.probe == ProbeTarget::kActivations) return json;
   json["phases"] = phases;
   json["phases_sum"] = sum;
   if (!flags.limit) return json;
@@ -165,6 +165,7 @@ void PrintTable(const Json& json) {
                json["limit"].get<double>(),
                1e-9 * json["streaming_parameters_per_second"].get<double>());
   }
+  if (!json.contains("phases")) return;
   fmt::print("\nof the threads' time\n");
   for (const auto& [name, share] : json["phases"].items()) {
     fmt::print("{:<10} {:12.2f} %\n", name, 100 * share.get<double>());
@@ -176,10 +177,12 @@ Result<int> Throughput(Flags& flags) {
   if (flags.run.batch == 0) flags.run.batch = 256;
   flags.run.budget = "100G";  // not used: each measurement has its own
   NDCAO_ASSIGN(const RunSetup setup, SetUpRun(flags.run));
-  if (flags.limit && !flags.run.model.starts_with("mlp:")) {
+  const bool weights = setup.spec.probe == ProbeTarget::kWeights;
+  if (flags.limit && !(weights && flags.run.model.starts_with("mlp:"))) {
     return Invalid(
-        fmt::format("--limit is for mlp networks, where perturbing costs most; the model is {}",
-                    flags.run.model));
+        fmt::format("--limit is for --probe weights on mlp networks, where perturbing costs most; "
+                    "here it is --probe {} on {}",
+                    flags.run.probe, flags.run.model));
   }
   NDCAO_ASSIGN(const Samples samples, Measure(flags, setup));
   const Json json = ToJson(flags, setup, samples);
@@ -199,6 +202,7 @@ void AddBench(CLI::App& app, Action& action) {
   bench->require_subcommand(1);
   AddBenchJournal(*bench, action);
   AddBenchMemory(*bench, action);
+  AddBenchWorkers(*bench, action);
   CLI::App* verb = bench->add_subcommand(
       "throughput", "Images/s of the whole training over images/s of bare inference, interleaved.");
   auto flags = std::make_shared<Flags>();

@@ -8,11 +8,11 @@
 #include <chrono>
 #include <filesystem>
 #include <nlohmann/json.hpp>
-#include <utility>
 
 #include "ndcao/cli/bench.h"
 #include "ndcao/cli/run_home.h"
 #include "ndcao/cli/run_options.h"
+#include "ndcao/cli/scratch_folder.h"
 #include "ndcao/cli/train_run.h"
 #include "ndcao/journal/codec.h"
 #include "ndcao/journal/file/file_journal.h"
@@ -27,28 +27,6 @@ using Json = nlohmann::ordered_json;
 double Since(Clock::time_point begin) {
   return std::chrono::duration<double>(Clock::now() - begin).count();
 }
-
-/// A folder of its own under `parent`, removed with all that is in it.
-class ScratchFolder {
- public:
-  static Result<ScratchFolder> Create(const std::string& parent) {
-    std::string name = parent + "/ndcao-bench-XXXXXX";
-    if (::mkdtemp(name.data()) == nullptr)
-      return Invalid("--dir " + parent + ": cannot write there");
-    return ScratchFolder(std::move(name));
-  }
-  ScratchFolder(ScratchFolder&& other) noexcept : path_(std::exchange(other.path_, {})) {}
-  ScratchFolder& operator=(ScratchFolder&&) = delete;
-  ~ScratchFolder() {
-    std::error_code ignored;
-    if (!path_.empty()) std::filesystem::remove_all(path_, ignored);
-  }
-  std::string Sub(const std::string& name) const { return path_ + "/" + name; }
-
- private:
-  explicit ScratchFolder(std::string path) : path_(std::move(path)) {}
-  std::string path_;
-};
 
 /// Passes everything on, and counts the time that appending takes.
 class TimedJournal : public Journal {

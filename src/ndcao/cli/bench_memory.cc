@@ -1,7 +1,5 @@
 // ndcao bench memory: peak resident memory above start, of each way in a process of its own.
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -12,10 +10,12 @@
 
 #include "ndcao/base/log.h"
 #include "ndcao/cli/bench.h"
+#include "ndcao/cli/measuring_process.h"
 #include "ndcao/cli/peak_memory.h"
 #include "ndcao/cli/run_options.h"
 #include "ndcao/cli/train_run.h"
 #include "ndcao/data/sampler.h"
+#include "ndcao/evaluate/torch/network_problem.h"
 #include "ndcao/journal/memory/memory_journal.h"
 #include "ndcao/worker/session.h"
 
@@ -36,7 +36,7 @@ constexpr int kForwards = 4;
 Status Infer(const RunSetup& setup, int) {
   std::vector<std::uint32_t> examples(setup.spec.batch);
   DrawExamples(1, {}, setup.problem->examples(), examples);
-  NDCAO_ASSIGN(auto evaluator, setup.problem->NewEvaluator());
+  NDCAO_ASSIGN(auto evaluator, NewPlainEvaluator(*setup.problem));
   std::copy(setup.initial.begin(), setup.initial.end(), evaluator->parameters().begin());
   NDCAO_TRY(evaluator->Select(examples));
   for (int i = 0; i < kForwards; ++i) NDCAO_TRY(evaluator->Loss({}, {}));
@@ -72,37 +72,14 @@ Result<Peak> PeakOf(const MemoryFlags& flags,
   return Peak{memory.above_start(), setup.initial.size()};
 }
 
-// What `body` prints on its standard output, in a child process. An empty text: it failed, and has
-// said why.
-std::string InChild(const std::function<void()>& body) {
-  int ends[2];
-  NDCAO_CHECK(::pipe2(ends, O_CLOEXEC) == 0);
-  const pid_t child = ::fork();
-  NDCAO_CHECK(child >= 0);
-  if (child == 0) {
-    ::dup2(ends[1], STDOUT_FILENO);
-    body();
-    std::fflush(stdout);
-    ::_exit(0);
-  }
-  ::close(ends[1]);
-  std::string text;
-  char part[256];
-  for (ssize_t got; (got = ::read(ends[0], part, sizeof part)) > 0;) {
-    text.append(part, static_cast<std::size_t>(got));
-  }
-  ::close(ends[0]);
-  ::waitpid(child, nullptr, 0);
-  return text;
-}
-
 Result<Peak> MeasureInChild(const MemoryFlags& flags,
                             const std::function<Status(const RunSetup&, int)>& work) {
-  const std::string text = InChild([&] {
-    const Result<Peak> peak = PeakOf(flags, work);
-    if (!peak.ok()) return void(spdlog::error("{}", peak.error().message()));
-    fmt::print("{} {}\n", peak.value().bytes, peak.value().parameters);
+  MeasuringProcess child([&](const auto&) -> Status {
+    NDCAO_ASSIGN(const Peak peak, PeakOf(flags, work));
+    fmt::print("{} {}\n", peak.bytes, peak.parameters);
+    return Ok();
   });
+  const std::string text = child.Answer();
   Peak peak;
   if (std::sscanf(text.c_str(), "%lu %lu", &peak.bytes, &peak.parameters) != 2) {
     return Failed("the measurement in a child process failed");
@@ -126,12 +103,13 @@ Result<std::optional<std::uint64_t>> MeasureAdam(const MemoryFlags& flags) {
     return std::optional<std::uint64_t>();
   }
   const std::string batch = std::to_string(flags.run.batch);
-  const std::string text = InChild([&] {
+  MeasuringProcess child([&](const auto&) -> Status {
     ::execl(program.c_str(), program.c_str(), "--model", flags.run.model.c_str(), "--data",
             flags.run.data.c_str(), "--data-dir", flags.run.data_dir.c_str(), "--batch",
             batch.c_str(), nullptr);
-    spdlog::error("cannot run {}", program);
+    return Failed("cannot run " + program);
   });
+  const std::string text = child.Answer();
   std::uint64_t bytes = 0;
   if (std::sscanf(text.c_str(), "%lu", &bytes) != 1) return Failed(program + " failed");
   return std::optional(bytes);
@@ -140,6 +118,7 @@ Result<std::optional<std::uint64_t>> MeasureAdam(const MemoryFlags& flags) {
 double Mebibytes(std::uint64_t bytes) { return static_cast<double>(bytes) / (1 << 20); }
 
 Result<int> Memory(MemoryFlags& flags) {
+  if (flags.run.probe != "weights") return Invalid("bench memory measures --probe weights only");
   if (flags.run.batch == 0) flags.run.batch = 256;
   flags.run.budget = "1G";  // not used: two rounds are enough
   if (flags.run.evaluations == 0) flags.run.evaluations = 8;

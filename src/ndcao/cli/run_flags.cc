@@ -71,6 +71,12 @@ void AddLearningOptions(CLI::App& verb, RunOptions& options) {
                   "BatchNorm layers of a TorchScript file use their stored statistics (eval) or "
                   "those of the examples at hand (batch)")
       ->check(CLI::IsMember({"eval", "batch"}));
+  verb.add_option(
+          "--precision", options.precision,
+          "Of the forward passes of --probe weights: bf16 rounds parameters and examples to "
+          "bfloat16. Faster for large batches where the processor multiplies bfloat16 (AMX, "
+          "or AVX-512 BF16), slower elsewhere; the model stays float32")
+      ->check(CLI::IsMember({"float32", "bf16"}));
   verb.add_option("--exec-timeout", options.exec_timeout,
                   "exec:PROGRAM: seconds that one answer may take")
       ->check(CLI::PositiveNumber);

@@ -12,6 +12,7 @@
 #include "ndcao/cli/activation_options.h"
 #include "ndcao/cli/block_config.h"
 #include "ndcao/cli/files.h"
+#include "ndcao/cli/precision.h"
 #include "ndcao/data/dataset.h"
 #include "ndcao/evaluate/functions/make_function.h"
 #include "ndcao/evaluate/objective.h"
@@ -211,7 +212,8 @@ Result<std::unique_ptr<Problem>> MakeNetwork(RunSpec& spec, const ProblemSources
         CheckHash(fmt::format("model file '{}'", model), Hex(Hash64(bytes)), spec.model_hash));
   }
   spec.normalisation = kNormalisation;
-  return MakeNetworkProblem({model, spec.objective, spec.batch_norm}, std::move(data));
+  return MakeNetworkProblem({model, spec.objective, spec.batch_norm, spec.precision},
+                            std::move(data));
 }
 
 Result<std::unique_ptr<Problem>> MakeExec(RunSpec& spec, const ProblemSources& sources) {
@@ -286,6 +288,7 @@ Result<RunSetup> SetUpRun(const RunOptions& options) {
   NDCAO_TRY(ResolveOptimizer(options, spec, defaults));
   if (!options.budget.empty()) NDCAO_TRY(ParseQuantity("--budget", options.budget));
   spec.batch_norm = options.batch_norm;
+  spec.precision = options.precision;
   ProblemSources sources{options.data_dir, "", options.exec_timeout, options.init_zeros};
   if (!options.init.empty()) {
     NDCAO_ASSIGN(setup.initial, ReadParameters(options.init));
@@ -294,6 +297,7 @@ Result<RunSetup> SetUpRun(const RunOptions& options) {
   NDCAO_ASSIGN(setup.problem, MakeProblem(spec, sources));
   NDCAO_TRY(CheckInitial(options, setup));
   AdaptToProblem(options, spec, defaults);
+  if (spec.precision != "float32") NDCAO_TRY(ResolvePrecision(options, setup));
   if (options.probe == "activations") {
     NDCAO_TRY(ResolveActivations(options, spec));
     NDCAO_TRY(ResolveActivationBudget(options, setup));

@@ -50,6 +50,7 @@ struct RunOptions {
   std::uint64_t init_zeros = 0;
   double exec_timeout = 60;
   std::string batch_norm = "eval";
+  std::string precision = "float32";
 };
 
 void AddRunOptions(CLI::App& verb, RunOptions& options);

@@ -59,6 +59,10 @@ class Dataset {
   const Examples& test() const { return test_; }
   const Normalisation& normalisation() const { return normalisation_; }
 
+  /// The normalisation as Gather applies it: x[j] = gain · raw[j] − offset[j].
+  float gain() const { return gain_; }
+  const std::vector<float>& offset() const { return offset_; }
+
   /// Normalised examples, one row of features() each: out.size() == indices.size() · features().
   /// `part` is train() or test(), every index is below part.size().
   void Gather(const Examples& part, std::span<const std::uint32_t> indices,
@@ -76,7 +80,6 @@ class Dataset {
   Examples train_;
   Examples test_;
   Normalisation normalisation_;
-  // The normalisation as Gather applies it: x[j] = gain · raw[j] − offset[j].
   float gain_ = 1;
   std::vector<float> offset_;
 };

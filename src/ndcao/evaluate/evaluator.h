@@ -40,6 +40,11 @@ class Evaluator {
   /// are called with none.
   virtual Status Select(std::span<const std::uint32_t> examples) = 0;
 
+  /// Says that until the next selection, losses are asked for at parameters that differ from
+  /// `centre` by ±step or not at all, each of them, so that work can be shared among evaluations.
+  /// Losses stay the same but for the last bits. `centre` outlives them.
+  virtual void ShareAround(std::span<const float> /*centre*/, float /*step*/) {}
+
   /// Loss of every selected example, and its screening score: 1 − probability of the right class,
   /// or the loss where there are no probabilities. Only if the problem has per-example losses.
   virtual Status PerExample(std::span<float> losses, std::span<float> scores) = 0;

@@ -35,6 +35,16 @@ void Trial::Materialize(std::uint32_t k, std::span<float> out) const {
   for (const auto& proposal : proposals) proposal->Perturb(k, *point, out);
 }
 
+std::optional<float> Trial::step() const {
+  float step = 0;
+  for (const auto& proposal : proposals) {
+    const std::optional<float> own = proposal->step();
+    if (!own || (*own != 0 && step != 0 && *own != step)) return std::nullopt;
+    step = std::max(step, *own);
+  }
+  return step;
+}
+
 Result<Replica> Replica::Create(const RunSpec& spec, const Layout& layout, ParameterVector initial,
                                 std::optional<BlockId> only_block) {
   NDCAO_ASSIGN(Partition partition,

@@ -42,6 +42,9 @@ struct Trial {
 
   /// Writes evaluation k's parameters to `out`, all d of them.
   void Materialize(std::uint32_t k, std::span<float> out) const;
+  /// The distance of every evaluation's parameters from `point`, if it is the same for all that
+  /// move.
+  std::optional<float> step() const;
 };
 
 /// What a record came to.

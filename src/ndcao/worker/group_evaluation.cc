@@ -97,6 +97,13 @@ Result<double> GroupEvaluation::ChooseExamples(const Trial& trial) {
   return Loss(trial.id);
 }
 
+void GroupEvaluation::ShareWork(const Trial& trial) {
+  const std::optional<float> step = trial.step();
+  if (!step) return;
+  const PhaseScope phase(clock_, Phase::kForward);
+  evaluator_->ShareAround(*trial.point, *step);
+}
+
 Result<std::optional<GroupRecord>> GroupEvaluation::Evaluate(
     const Trial& trial, WorkerId worker, const std::function<bool()>& cancelled) {
   GroupRecord record;
@@ -107,6 +114,7 @@ Result<std::optional<GroupRecord>> GroupEvaluation::Evaluate(
   record.examples = static_cast<std::uint32_t>(spec_->group_cost());
   NDCAO_ASSIGN(const double centre, ChooseExamples(trial));
   record.centre = static_cast<float>(centre);
+  ShareWork(trial);
   record.losses.reserve(spec_->shape.evaluations);
   for (std::uint32_t k = 0; k < spec_->shape.evaluations; ++k) {
     if (cancelled()) return std::optional<GroupRecord>();

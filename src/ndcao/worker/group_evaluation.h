@@ -35,6 +35,7 @@ class GroupEvaluation {
   Result<double> ChooseExamples(const Trial& trial);
   Result<double> Screen(TrialId trial);
   Status ForwardPool();
+  void ShareWork(const Trial& trial);
   Result<double> Loss(TrialId trial);
   void SortPool();
 

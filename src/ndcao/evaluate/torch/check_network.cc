@@ -1,7 +1,10 @@
 #include "ndcao/evaluate/torch/check_network.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <bit>
+#include <cmath>
 #include <functional>
 
 #include "ndcao/params/parameter_vector.h"
@@ -9,9 +12,17 @@
 namespace ndcao {
 namespace {
 
+// Outputs in bfloat16 may differ from those in float32 by this share of their size: rounding moves
+// those of a sound network by a hundredth or two.
+constexpr double kBfloat16Difference = 0.2;
+
+std::vector<float> Copy(const Outputs& outputs) {
+  return {outputs.values.begin(), outputs.values.end()};
+}
+
 Result<std::vector<float>> Answer(NetworkEvaluator& evaluator) {
   NDCAO_ASSIGN(const Outputs outputs, evaluator.Forward());
-  return std::vector<float>(outputs.values.begin(), outputs.values.end());
+  return Copy(outputs);
 }
 
 bool SameBits(const std::vector<float>& a, const std::vector<float>& b) {
@@ -58,6 +69,27 @@ Status CheckBatchNorm(NetworkEvaluator& evaluator) {
   return Invalid(
       "--batch-norm batch has no effect: the module was traced in "
       "evaluation mode; script it");
+}
+
+Status CheckBfloat16(NetworkEvaluator& evaluator) {
+  NDCAO_ASSIGN(const std::vector<float> exact, Answer(evaluator));
+  const auto measured = evaluator.Measure();
+  if (!measured.ok()) {
+    return Invalid(fmt::format("--precision bf16: the network does not run in bfloat16 ({})",
+                               measured.error().message()));
+  }
+  const std::vector<float> rounded = Copy(measured.value());
+  double size = 0, difference = 0;
+  for (std::size_t i = 0; i < exact.size(); ++i) {
+    size += std::pow(static_cast<double>(exact[i]), 2);
+    difference += std::pow(static_cast<double>(rounded[i]) - exact[i], 2);
+  }
+  const double share = std::sqrt(difference / std::max(size, 1e-30));
+  if (size == 0 || share <= kBfloat16Difference) return Ok();
+  return Invalid(
+      fmt::format("--precision bf16: the network's outputs in bfloat16 differ from those in "
+                  "float32 by {:.2g} of their size; allowed: {}",
+                  share, kBfloat16Difference));
 }
 
 }  // namespace ndcao

@@ -15,4 +15,8 @@ Status CheckNetwork(NetworkEvaluator& evaluator);
 /// BatchNorm layers, or was traced in evaluation mode. Leaves the network in batch mode.
 Status CheckBatchNorm(NetworkEvaluator& evaluator);
 
+/// That the network runs in bfloat16 (it may name another type, or use an operation that has none)
+/// and answers much the same there.
+Status CheckBfloat16(NetworkEvaluator& evaluator);
+
 }  // namespace ndcao

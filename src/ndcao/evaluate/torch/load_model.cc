@@ -36,6 +36,12 @@ DataShape ShapeOf(const Dataset& data) { return {data.shape(), data.classes()}; 
 
 bool IsModelFile(const std::string& model) { return model.ends_with(".pt"); }
 
+NetworkDescription Describe(const ModelRequest& request) {
+  if (IsModelFile(request.model)) return {};
+  auto network = DescribeZooModel(request.model, request.data);
+  return network.ok() ? std::move(network).value() : NetworkDescription();
+}
+
 Result<std::unique_ptr<ScriptModel>> LoadModel(const ModelRequest& request, std::uint64_t seed) {
   NDCAO_ASSIGN(torch::jit::Module module,
                IsModelFile(request.model) ? LoadFile(request.model) : BuildZooModel(request, seed));

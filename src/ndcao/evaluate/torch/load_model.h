@@ -22,6 +22,9 @@ struct ModelRequest {
 DataShape ShapeOf(const Dataset& data);
 bool IsModelFile(const std::string& model);
 
+/// What is known of the network beforehand: of a file, nothing.
+NetworkDescription Describe(const ModelRequest& request);
+
 /// Initial parameters: of the zoo, keyed by `seed`; of a file, as they were saved.
 Result<std::unique_ptr<ScriptModel>> LoadModel(const ModelRequest& request, std::uint64_t seed);
 

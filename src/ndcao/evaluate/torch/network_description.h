@@ -35,6 +35,12 @@ struct NetworkDescription {
   std::vector<TensorDescription> tensors;
   std::string source;  ///< Methods, `forward` among them, that use self.LAYER.NAME.
   WeightGrid grid = WeightGrid::kNone;
+  /// A linear layer of the flattened input with which `forward` begins; the method `rest` makes the
+  /// outputs of what it answers. Empty: the network has no such parts.
+  std::string first_layer;
+  /// Examples in one forward pass for which its activations stay in the processor's cache: more of
+  /// them are slower and take more memory (docs/benchmarks.md). 0: any number.
+  std::int64_t pass = 0;
 
   void Normal(const std::string& layer, const std::string& name, std::vector<std::int64_t> shape,
               double deviation, Pairing pairing = Pairing::kNone);

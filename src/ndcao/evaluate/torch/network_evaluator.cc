@@ -18,23 +18,38 @@ constexpr std::uint32_t kTestBatch = 500;
 std::string ShapeText(at::IntArrayRef sizes) { return fmt::format("[{}]", fmt::join(sizes, ", ")); }
 
 NetworkEvaluator::NetworkEvaluator(std::unique_ptr<ScriptModel> model,
-                                   std::shared_ptr<const Dataset> data, const Objective* objective)
-    : model_(std::move(model)), data_(std::move(data)), objective_(objective) {
+                                   std::shared_ptr<const Dataset> data, const Objective* objective,
+                                   std::int64_t pass)
+    : model_(std::move(model)), data_(std::move(data)), objective_(objective), pass_(pass) {
   at::set_num_threads(1);
 }
 
 Status NetworkEvaluator::Select(std::span<const std::uint32_t> examples) {
-  return Gather(data_->train(), examples);
+  NDCAO_TRY(Gather(data_->train(), examples));
+  if (rounded_) rounded_input_ = input().to(at::kBFloat16);
+  if (shared_) selected_.assign(examples.begin(), examples.end());
+  sharing_ = false;
+  return Ok();
+}
+
+void NetworkEvaluator::ShareAround(std::span<const float> centre, float step) {
+  if (!shared_) return;
+  shared_->Begin(input(), data_->train(), selected_, centre, step);
+  sharing_ = true;
+}
+
+void NetworkEvaluator::ShareLayer(const std::string& layer) {
+  shared_ = SharedLayer::Create(*model_, layer, *data_);
 }
 
 Status NetworkEvaluator::PerExample(std::span<float> losses, std::span<float> scores) {
-  NDCAO_ASSIGN(const Outputs outputs, Forward());
+  NDCAO_ASSIGN(const Outputs outputs, Measure());
   objective_->PerExample(outputs, losses, scores);
   return Ok();
 }
 
 Result<double> NetworkEvaluator::Loss(TrialId, std::span<const float> weights) {
-  NDCAO_ASSIGN(const Outputs outputs, Forward());
+  NDCAO_ASSIGN(const Outputs outputs, Measure());
   return objective_->Loss(outputs, weights);
 }
 
@@ -58,8 +73,33 @@ Result<Score> NetworkEvaluator::Test() {
 }
 
 Result<Outputs> NetworkEvaluator::Forward() {
+  return Run(input(), [&](const at::Tensor& part) { return model_->Forward(part); });
+}
+
+Result<Outputs> NetworkEvaluator::Measure() {
+  if (sharing_) {
+    return Run(input(), [&](const at::Tensor&) { return shared_->Forward(); });
+  }
+  if (!rounded_) return Forward();
+  rounded_->ReadParameters();
+  return Run(rounded_input_, [&](const at::Tensor& part) { return rounded_->Forward(part); });
+}
+
+Status NetworkEvaluator::UseBfloat16() {
+  NDCAO_ASSIGN(rounded_, RoundedModel::Copy(*model_));
+  return Ok();
+}
+
+Result<Outputs> NetworkEvaluator::Run(const at::Tensor& input, const ForwardFunction& forward) {
   NDCAO_TRY(CatchTorch("forward pass", [&] {
-    output_ = model_->Forward(input());
+    const c10::InferenceMode guard;
+    if (pass_ == 0 || input.size(0) <= pass_) {
+      output_ = forward(input);
+    } else {
+      std::vector<at::Tensor> parts;
+      for (const at::Tensor& part : input.split(pass_)) parts.push_back(forward(part));
+      output_ = at::cat(parts);
+    }
     if (!output_.is_contiguous()) output_ = output_.contiguous();
   }));
   const auto classes = static_cast<std::size_t>(data_->classes());

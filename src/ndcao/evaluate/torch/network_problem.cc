@@ -17,11 +17,12 @@ namespace {
 class NetworkProblem : public Problem {
  public:
   NetworkProblem(ModelRequest request, std::shared_ptr<const Dataset> data, Layout layout,
-                 std::unique_ptr<Objective> objective)
+                 std::unique_ptr<Objective> objective, bool bfloat16)
       : request_(std::move(request)),
         data_(std::move(data)),
         layout_(std::move(layout)),
-        objective_(std::move(objective)) {}
+        objective_(std::move(objective)),
+        bfloat16_(bfloat16) {}
 
   const Layout& layout() const override { return layout_; }
   std::uint32_t examples() const override { return data_->train().size(); }
@@ -38,13 +39,23 @@ class NetworkProblem : public Problem {
   }
 
   Result<std::unique_ptr<Evaluator>> NewEvaluator() const override {
+    const NetworkDescription known = Describe(request_);
+    NDCAO_ASSIGN(auto evaluator, NewNetworkEvaluator(known.pass));
+    if (bfloat16_) {
+      NDCAO_TRY(evaluator->UseBfloat16());
+    } else if (!known.first_layer.empty()) {
+      evaluator->ShareLayer(known.first_layer);
+    }
+    return std::unique_ptr<Evaluator>(std::move(evaluator));
+  }
+
+  Result<std::unique_ptr<NetworkEvaluator>> NewNetworkEvaluator(std::int64_t pass) const {
     NDCAO_ASSIGN(auto model, LoadModel(request_, 0));
     if (model->layout().size() != layout_.size()) {
       return Invalid(fmt::format("--model {}: it changed; it had {} parameters and now has {}",
                                  request_.model, layout_.size(), model->layout().size()));
     }
-    return std::unique_ptr<Evaluator>(
-        std::make_unique<NetworkEvaluator>(std::move(model), data_, objective_.get()));
+    return std::make_unique<NetworkEvaluator>(std::move(model), data_, objective_.get(), pass);
   }
 
   Result<std::unique_ptr<ActivationEvaluator>> NewActivationEvaluator() const {
@@ -59,7 +70,14 @@ class NetworkProblem : public Problem {
   std::shared_ptr<const Dataset> data_;
   Layout layout_;
   std::unique_ptr<Objective> objective_;
+  bool bfloat16_;
 };
+
+Result<bool> ParseBfloat16(const std::string& precision) {
+  if (precision == "float32") return false;
+  if (precision == "bf16") return true;
+  return Invalid(fmt::format("--precision {}: unknown; allowed: float32, bf16", precision));
+}
 
 }  // namespace
 
@@ -67,6 +85,7 @@ Result<std::unique_ptr<Problem>> MakeNetworkProblem(const NetworkOptions& option
                                                     std::shared_ptr<const Dataset> data) {
   NDCAO_ASSIGN(auto objective, MakeObjective(options.objective));
   NDCAO_ASSIGN(const BatchNorm batch_norm, ParseBatchNorm(options.batch_norm));
+  NDCAO_ASSIGN(const bool bfloat16, ParseBfloat16(options.precision));
   ModelRequest request{options.model, ShapeOf(*data), batch_norm};
   NDCAO_ASSIGN(auto model, LoadModel(request, 1));
   const Layout layout = model->layout();
@@ -75,13 +94,18 @@ Result<std::unique_ptr<Problem>> MakeNetworkProblem(const NetworkOptions& option
   NDCAO_TRY(evaluator.Select(first));
   Status fits = CheckNetwork(evaluator);
   if (fits.ok() && batch_norm == BatchNorm::kBatch) fits = CheckBatchNorm(evaluator);
+  if (fits.ok() && bfloat16) {
+    NDCAO_TRY(evaluator.UseBfloat16());
+    NDCAO_TRY(evaluator.Select(first));
+    fits = CheckBfloat16(evaluator);
+  }
   if (!fits.ok()) {
     return Invalid(fmt::format("--model {} on {} (examples of shape {}, {} classes): {}",
                                options.model, data->name(), ShapeText(data->shape()),
                                data->classes(), fits.error().message()));
   }
   return std::unique_ptr<Problem>(std::make_unique<NetworkProblem>(
-      std::move(request), std::move(data), layout, std::move(objective)));
+      std::move(request), std::move(data), layout, std::move(objective), bfloat16));
 }
 
 Result<std::unique_ptr<ActivationEvaluator>> NewActivationEvaluator(const Problem& problem) {
@@ -90,6 +114,13 @@ Result<std::unique_ptr<ActivationEvaluator>> NewActivationEvaluator(const Proble
     return Invalid("--probe activations: only networks have activations; use --probe weights");
   }
   return network->NewActivationEvaluator();
+}
+
+Result<std::unique_ptr<Evaluator>> NewPlainEvaluator(const Problem& problem) {
+  const auto* network = dynamic_cast<const NetworkProblem*>(&problem);
+  if (network == nullptr) return problem.NewEvaluator();
+  NDCAO_ASSIGN(auto evaluator, network->NewNetworkEvaluator(0));
+  return std::unique_ptr<Evaluator>(std::move(evaluator));
 }
 
 Status ExportNetwork(const Problem& problem, std::span<const float> parameters,

@@ -18,6 +18,9 @@ struct NetworkOptions {
   /// Statistics that BatchNorm layers use, in training, tests and export: "eval", those that a file
   /// came with, or "batch", those of the examples in a forward pass.
   std::string batch_norm = "eval";
+  /// Of the forward passes that training takes: "float32", or "bf16": parameters and examples are
+  /// rounded to bfloat16. Tests, exported models and activation probing are float32.
+  std::string precision = "float32";
 };
 
 /// Builds the network once to check that it takes the data's examples, answers with one row of
@@ -29,6 +32,11 @@ Result<std::unique_ptr<Problem>> MakeNetworkProblem(const NetworkOptions& option
 /// Looks for the places where the network can be probed. `problem` is one that MakeNetworkProblem
 /// made; fails if its layers couple examples.
 Result<std::unique_ptr<ActivationEvaluator>> NewActivationEvaluator(const Problem& problem);
+
+/// An evaluator that does what a user of LibTorch would: one forward pass of all examples selected,
+/// in float32.
+/// It is what benchmarks compare with.
+Result<std::unique_ptr<Evaluator>> NewPlainEvaluator(const Problem& problem);
 
 /// Writes the network with these parameters as a TorchScript file that gives
 /// the same outputs. Binary and integer networks are written with int8 weights.

@@ -142,17 +142,20 @@ void ScriptModel::FixOperations() {
   torch::jit::RemoveTensorMutation(graph);
 }
 
-at::Tensor ScriptModel::Forward(const at::Tensor& input) {
-  const c10::InferenceMode guard;
-  const torch::jit::GraphOptimizerEnabledGuard optimize(optimized_ &&
-                                                        torch::jit::getGraphExecutorOptimize());
-  torch::jit::IValue output = module_.forward({input});
+at::Tensor FirstOutput(torch::jit::IValue output) {
   if (output.isTuple() && !output.toTupleRef().elements().empty()) {
     output = output.toTupleRef().elements().at(0);
   }
   TORCH_CHECK(output.isTensor(), "it answers a ", output.tagKind(),
               ", not a tensor or a tuple that begins with one");
   return output.toTensor();
+}
+
+at::Tensor ScriptModel::Forward(const at::Tensor& input) {
+  const c10::InferenceMode guard;
+  const torch::jit::GraphOptimizerEnabledGuard optimize(optimized_ &&
+                                                        torch::jit::getGraphExecutorOptimize());
+  return FirstOutput(module_.forward({input}));
 }
 
 }  // namespace ndcao

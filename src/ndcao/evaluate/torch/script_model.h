@@ -24,6 +24,9 @@ enum class BatchNorm {
 /// "eval" or "batch"; the error lists these.
 Result<BatchNorm> ParseBatchNorm(const std::string& name);
 
+/// What a module answers, of a tuple its first element; throws where that is no tensor.
+at::Tensor FirstOutput(torch::jit::IValue output);
+
 class ScriptModel {
  public:
   /// Binds `module`, of which this becomes the only user. Parameters that are one tensor (tied

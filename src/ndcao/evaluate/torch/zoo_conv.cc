@@ -40,6 +40,7 @@ Result<NetworkDescription> Cnn11k(const Request& request) {
   network.Convolution("conv1", image.channels, 8, 5);
   network.Convolution("conv2", 8, 16, 5);
   network.Linear("fc", 16 * (image.height / 4) * (image.width / 4), request.data.classes);
+  network.pass = kConvolutionPass;
   network.source = std::string(kPool) + R"(
     def forward(self, x):
         x = self.pool(torch.conv2d(x, self.conv1.weight, self.conv1.bias, padding=2)).relu()
@@ -62,6 +63,7 @@ Result<NetworkDescription> LeNet5(const Request& request) {
   network.Linear("fc1", 400, 120);
   network.Linear("fc2", 120, 84);
   network.Linear("fc3", 84, request.data.classes);
+  network.pass = kConvolutionPass;
   const std::string first = fmt::format(
       "        x = self.pool(torch.conv2d(x, "
       "self.conv1.weight, self.conv1.bias, "

@@ -17,6 +17,9 @@ struct Request {
   DataShape data;
 };
 
+/// `pass` of the convolutional networks.
+constexpr std::int64_t kConvolutionPass = 64;
+
 struct Image {
   std::int64_t channels = 0;
   std::int64_t height = 0;

@@ -55,8 +55,8 @@ Result<NetworkDescription> Lstm(const Request& request) {
   network.source = fmt::format(R"(def forward(self, x):
     rows = x.permute(2, 0, 1, 3).flatten(2)
     inputs = torch.linear(rows, self.input.weight, self.state.bias)
-    h = torch.zeros([x.size(0), {0}])
-    c = torch.zeros([x.size(0), {0}])
+    h = torch.zeros([x.size(0), {0}], dtype=x.dtype)
+    c = torch.zeros([x.size(0), {0}], dtype=x.dtype)
     for t in range(rows.size(0)):
         g = inputs[t] + torch.linear(h, self.state.weight)
         i, f, z, o = g.chunk(4, 1)

@@ -45,6 +45,7 @@ Result<NetworkDescription> ResNet(const Request& request, int depth) {
     }
   }
   network.Linear("fc", channels, request.data.classes);
+  network.pass = kConvolutionPass;
   source += "    return torch.linear(x.mean([2, 3]), self.fc.weight, self.fc.bias)\n";
   return network;
 }

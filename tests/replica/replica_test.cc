@@ -133,7 +133,7 @@ RC_GTEST_PROP(ReplicaTest, ABlockAloneFoldsToTheSameBits, (bool async)) {
   const auto block =
       *rc::gen::inRange<BlockId>(0, static_cast<BlockId>(full.partition().blocks().size()));
   const Slice& slice = full.partition().blocks()[block].slice;
-  Replica alone = Replica::Create(spec, layout, ParameterVector(slice.size(), 0.5f), block).value();
+  Replica alone = Replica::Create(spec, layout, ParameterVector(slice.size(), 0.5f), slice).value();
   RC_ASSERT(alone.parameters()->size() == slice.size());
   Fold(alone, JoinRecord{"test"});
   for (const Record& record : records) Fold(alone, record);

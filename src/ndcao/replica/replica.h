@@ -71,10 +71,12 @@ struct ReplicaCounters {
 
 class Replica {
  public:
-  /// A fresh replica. With `only_block`, it holds that block's slice and no other, packed, and
-  /// `initial` is that slice; otherwise `initial` is all of θ.
+  /// A fresh replica. With `part`, it holds these parameters and no others, packed: one block, or
+  /// a stage of a partitioned run; `initial` is that slice then, otherwise all of θ. Every
+  /// parameter moves as it does in a whole replica, bit for bit. kInvalid for blocks of `cao`, whose
+  /// state belongs to the whole block, if `part` holds a piece of one.
   static Result<Replica> Create(const RunSpec& spec, const Layout& layout, ParameterVector initial,
-                                std::optional<BlockId> only_block = std::nullopt);
+                                const std::optional<Slice>& part = std::nullopt);
 
   Replica(Replica&&) = default;
   Replica& operator=(Replica&&) = default;
@@ -84,7 +86,7 @@ class Replica {
 
   Offset next_offset() const { return next_offset_; }
   std::uint64_t chain() const { return chain_; }
-  /// θ as it is now (or the only block's slice). Copy on write: holders keep their version.
+  /// θ as it is now (or the part of it that is held). Copy on write: holders keep their version.
   std::shared_ptr<const ParameterVector> parameters() const { return theta_; }
   std::string digest() const;
 
@@ -120,7 +122,8 @@ class Replica {
   /// The whole state as bytes; Restore makes a replica that goes on bit for bit.
   std::vector<std::byte> Snapshot() const;
   static Result<Replica> Restore(const RunSpec& spec, const Layout& layout,
-                                 std::span<const std::byte> snapshot);
+                                 std::span<const std::byte> snapshot,
+                                 const std::optional<Slice>& part = std::nullopt);
 
  private:
   struct Cohort {
@@ -139,7 +142,7 @@ class Replica {
   Replica(RunSpec spec, Partition partition)
       : spec_(std::move(spec)), partition_(std::move(partition)) {}
 
-  Status BuildCohorts(std::optional<BlockId> only_block, std::uint64_t parameters);
+  Status BuildCohorts(const Slice& held, std::uint64_t parameters);
   Outcome ApplyGroup(const GroupRecord& group, Executor& executor);
   Outcome ApplySyncGroup(const GroupRecord& group, const Position& base, Executor& executor);
   Outcome ApplyAsyncGroup(const GroupRecord& group, const Position& base, Executor& executor);
@@ -166,7 +169,7 @@ class Replica {
   std::uint64_t budget_ = 0;
   WorkerId joins_ = 0;
   std::uint64_t last_staleness_ = 0;
-  bool only_block_ = false;
+  bool whole_ = true;  // all of θ is held, so that it has a digest
   std::vector<std::optional<std::pair<GroupRecord, Position>>> slots_;  // of the current round
   std::deque<Position> positions_;
   std::set<TrialId> recent_trials_;  // asynchronous runs: accepted lately

@@ -28,4 +28,25 @@ void NetworkDescription::Convolution(const std::string& layer, std::int64_t in, 
   Constant(layer, "bias", {out}, 0);
 }
 
+std::string NetworkDescription::Source() const {
+  if (sections.empty()) return source;
+  std::string text = source + "def forward(self, x):\n";
+  for (const NetworkSection& section : sections) text += section.body;
+  return text + "    return x\n";
+}
+
+NetworkDescription NetworkDescription::Part(std::size_t from, std::size_t to) const {
+  NetworkDescription part;
+  part.source = source;
+  part.grid = grid;
+  const std::size_t first = from == 0 ? 0 : sections[from - 1].end;
+  for (std::size_t i = first; i < sections[to - 1].end; ++i) {
+    part.Constant(tensors[i].layer, tensors[i].name, tensors[i].shape, 0);
+  }
+  for (std::size_t i = from; i < to; ++i) {
+    part.sections.push_back({sections[i].end - first, sections[i].body});
+  }
+  return part;
+}
+
 }  // namespace ndcao

@@ -47,15 +47,14 @@ Result<std::vector<std::int64_t>> ParseWidths(const Request& request) {
 Result<NetworkDescription> Mlp(const Request& request) {
   NDCAO_ASSIGN(const auto widths, ParseWidths(request));
   NetworkDescription network;
-  std::string& source = network.source;
-  source = "def forward(self, x):\n    x = x.flatten(1)\n";
   for (std::size_t i = 1; i < widths.size(); ++i) {
     const std::string layer = fmt::format("fc{}", i);
     network.Linear(layer, widths[i - 1], widths[i]);
-    source += fmt::format("    x = torch.linear(x, self.{0}.weight, self.{0}.bias)\n", layer);
-    if (i + 1 < widths.size()) source += "    x = torch.relu(x)\n";
+    std::string body = i == 1 ? "    x = x.flatten(1)\n" : "";
+    body += fmt::format("    x = torch.linear(x, self.{0}.weight, self.{0}.bias)\n", layer);
+    if (i + 1 < widths.size()) body += "    x = torch.relu(x)\n";
+    network.Section(std::move(body));
   }
-  source += "    return x\n";
   return network;
 }
 

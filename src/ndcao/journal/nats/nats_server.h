@@ -29,6 +29,13 @@ class NatsServer : public RunServer {
   Result<bool> TakeLease(const std::string& run) override;
   void Beat(const std::string& run, const std::string& text) override;
   void Leave(const std::string& run) override;
+  Result<std::optional<Claim>> GetClaim(const std::string& run, const std::string& name) override;
+  Result<std::optional<std::uint64_t>> PutClaim(const std::string& run, const std::string& name,
+                                                const std::string& text,
+                                                std::uint64_t revision) override;
+  void DropClaim(const std::string& run, const std::string& name) override;
+  Result<std::unique_ptr<Channel>> OpenChannel(const std::string& run,
+                                               std::uint32_t stage) override;
   Result<std::unique_ptr<NatsJournal>> OpenJournal(const std::string& run,
                                                    std::span<const std::byte> checkpoint) override;
 

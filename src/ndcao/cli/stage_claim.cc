@@ -196,9 +196,8 @@ Status StageClaim::Check(milliseconds patience) {
     missing = missing_;
     if (!missing.empty() && Clock::now() - complete_ > patience) {
       return Failed(fmt::format(
-          "run '{}' has waited for stage {} of {} for {} s; start it with 'ndcao stage', and this "
-          "one again",
-          run_, fmt::join(missing, " and stage "), stages_, patience.count() / 1000));
+          "stage {} of {} has not come for {} s; start it with 'ndcao stage', and this one again",
+          fmt::join(missing, " and stage "), stages_, patience.count() / 1000));
     }
   }
   if (missing != told_ && !missing.empty()) {

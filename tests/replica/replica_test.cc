@@ -137,7 +137,8 @@ RC_GTEST_PROP(ReplicaTest, ABlockAloneFoldsToTheSameBits, (bool async)) {
   RC_ASSERT(alone.parameters()->size() == slice.size());
   Fold(alone, JoinRecord{"test"});
   for (const Record& record : records) Fold(alone, record);
-  for (const Run& run : slice.Packed().runs()) {
+  const Slice packed = slice.Packed();
+  for (const Run& run : packed.runs()) {
     for (std::uint64_t i = 0; i < run.length; ++i) {
       RC_ASSERT((*alone.parameters())[run.local + i] == (*full.parameters())[run.global + i]);
     }

@@ -12,7 +12,6 @@
 #include "ndcao/evaluate/stage_network.h"
 #include "ndcao/params/layout.h"
 #include "ndcao/params/slice.h"
-#include "ndcao/replica/run_spec.h"
 
 namespace ndcao {
 

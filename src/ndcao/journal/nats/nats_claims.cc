@@ -8,22 +8,7 @@
 namespace ndcao {
 
 Result<std::optional<Claim>> NatsServer::GetClaim(const std::string& run, const std::string& name) {
-  NDCAO_ASSIGN(const BucketHandle bucket, Bucket(kAliveBucket));
-  std::optional<Claim> claim;
-  if (bucket == nullptr) return claim;
-  const std::string key = ClaimKey(run, name);
-  NDCAO_TRY(Persist(options(), "key " + key, [&]() -> Result<bool> {
-    EntryHandle entry;
-    const natsStatus status = kvStore_Get(Out(entry), bucket.get(), key.c_str());
-    if (status == NATS_NOT_FOUND) return true;
-    if (IsPassing(status)) return false;
-    if (status != NATS_OK) return Connection::Failure("key " + key, status);
-    const auto* text = static_cast<const char*>(kvEntry_Value(entry.get()));
-    claim = Claim{{text, static_cast<std::size_t>(kvEntry_ValueLen(entry.get()))},
-                  kvEntry_Revision(entry.get())};
-    return true;
-  }));
-  return claim;
+  return EntryOf(kAliveBucket, ClaimKey(run, name));
 }
 
 Result<std::optional<std::uint64_t>> NatsServer::PutClaim(const std::string& run,

@@ -46,6 +46,8 @@ class NatsServer : public RunServer {
   /// Null if the bucket does not exist.
   Result<BucketHandle> Bucket(const char* name);
   Result<std::vector<std::string>> Keys(const char* bucket);
+  /// What a bucket holds under a key, if there is such a thing.
+  Result<std::optional<Claim>> EntryOf(const char* bucket, const std::string& key);
   Result<std::optional<std::string>> GetFrom(const char* bucket, const std::string& key);
   /// The values of a key, the newest first.
   Result<std::vector<std::string>> Versions(const std::string& key);

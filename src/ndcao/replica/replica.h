@@ -73,8 +73,8 @@ class Replica {
  public:
   /// A fresh replica. With `part`, it holds these parameters and no others, packed: one block, or
   /// a stage of a partitioned run; `initial` is that slice then, otherwise all of θ. Every
-  /// parameter moves as it does in a whole replica, bit for bit. kInvalid for blocks of `cao`, whose
-  /// state belongs to the whole block, if `part` holds a piece of one.
+  /// parameter moves as it does in a whole replica, bit for bit. kInvalid for blocks of `cao`,
+  /// whose state belongs to the whole block, if `part` holds a piece of one.
   static Result<Replica> Create(const RunSpec& spec, const Layout& layout, ParameterVector initial,
                                 const std::optional<Slice>& part = std::nullopt);
 

@@ -13,8 +13,8 @@ scripts/check_format
 scripts/build.sh release
 export OMP_WAIT_POLICY=passive
 
-scripts/build.sh fuzz journal_fuzz nats_fuzz idx_fuzz
-for target in journal_fuzz nats_fuzz idx_fuzz; do
+scripts/build.sh fuzz journal_fuzz nats_fuzz idx_fuzz stage_fuzz
+for target in journal_fuzz nats_fuzz idx_fuzz stage_fuzz; do
   echo "ndcao: fuzzing $target for $fuzz_seconds s" >&2
   corpus=$(mktemp -d)
   build/fuzz/tests/fuzz/$target -max_total_time="$fuzz_seconds" "$corpus" >"$corpus.log" 2>&1 || {
@@ -25,7 +25,7 @@ for target in journal_fuzz nats_fuzz idx_fuzz; do
 done
 
 if [ "${1:-}" = --sanitizers ]; then
-  suites=(base_test random_test params_test journal_test replica_test data_test worker_test)
+  suites=(base_test random_test params_test journal_test replica_test data_test worker_test partitioned_test)
   for preset in asan-ubsan tsan; do
     scripts/build.sh "$preset" "${suites[@]}"
     for suite in "${suites[@]}"; do

@@ -2,6 +2,7 @@
 // rapidcheck's adapter needs gtest first.
 #include <rapidcheck/gtest.h>
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -96,6 +97,32 @@ TEST(SliceTest, MergeJoinsNeighboursAndPackedKeepsGlobalIndices) {
   const Slice b({{2, 2, 3}});
   EXPECT_EQ(Merge({&a, &b}).runs(), (std::vector<ndcao::Run>{{0, 0, 5}, {6, 6, 1}}));
   EXPECT_EQ(Merge({&a, &b}).Packed().runs(), (std::vector<ndcao::Run>{{0, 0, 5}, {6, 5, 1}}));
+}
+
+// A block met with a part of θ: the parameters of both, where the part stores them.
+RC_GTEST_PROP(SliceTest, TheIntersectionIsWhatBothHold, ()) {
+  const auto subset = [] {
+    std::vector<Run> runs;
+    for (std::uint64_t i = *rc::gen::inRange(0, 5); i < 40; i += *rc::gen::inRange(1, 7)) {
+      const std::uint64_t length = *rc::gen::inRange(1, 6);
+      runs.push_back({i, i, length});
+      i += length;
+    }
+    return Slice(runs);
+  };
+  const Slice block = subset();
+  const Slice part = subset().Packed();
+  const auto places = [](const Slice& slice) {
+    std::map<std::uint64_t, std::uint64_t> at;  // global to local
+    for (const Run& run : slice.runs()) {
+      for (std::uint64_t i = 0; i < run.length; ++i) at[run.global + i] = run.local + i;
+    }
+    return at;
+  };
+  std::map<std::uint64_t, std::uint64_t> expected = places(part);
+  const auto in_block = places(block);
+  std::erase_if(expected, [&](const auto& entry) { return !in_block.contains(entry.first); });
+  RC_ASSERT(places(Intersect(block, part)) == expected);
 }
 
 }  // namespace

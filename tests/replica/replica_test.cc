@@ -133,11 +133,11 @@ RC_GTEST_PROP(ReplicaTest, ABlockAloneFoldsToTheSameBits, (bool async)) {
   const auto block =
       *rc::gen::inRange<BlockId>(0, static_cast<BlockId>(full.partition().blocks().size()));
   const Slice& slice = full.partition().blocks()[block].slice;
-  Replica alone = Replica::Create(spec, layout, ParameterVector(slice.size(), 0.5f), block).value();
+  Replica alone = Replica::Create(spec, layout, ParameterVector(slice.size(), 0.5f), slice).value();
   RC_ASSERT(alone.parameters()->size() == slice.size());
   Fold(alone, JoinRecord{"test"});
   for (const Record& record : records) Fold(alone, record);
-  const Slice packed = slice.Packed();  // a temporary would be gone in the loop
+  const Slice packed = slice.Packed();
   for (const Run& run : packed.runs()) {
     for (std::uint64_t i = 0; i < run.length; ++i) {
       RC_ASSERT((*alone.parameters())[run.local + i] == (*full.parameters())[run.global + i]);

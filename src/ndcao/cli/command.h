@@ -20,6 +20,8 @@ void SetAction(CLI::App& verb, Action& action, std::function<Result<int>()> work
 void AddTrain(CLI::App& app, Action& action);
 void AddResume(CLI::App& app, Action& action);
 void AddWorker(CLI::App& app, Action& action);
+void AddSplit(CLI::App& app, Action& action);
+void AddStage(CLI::App& app, Action& action);
 void AddRuns(CLI::App& app, Action& action);
 void AddInspection(CLI::App& app, Action& action);  ///< replay, verify, inspect, export
 void AddEval(CLI::App& app, Action& action);

@@ -9,6 +9,7 @@
 #include "ndcao/cli/activation_run.h"
 #include "ndcao/cli/audit_summary.h"
 #include "ndcao/cli/command.h"
+#include "ndcao/cli/export_stages.h"
 #include "ndcao/cli/files.h"
 #include "ndcao/cli/progress.h"
 #include "ndcao/cli/run_follower.h"
@@ -26,6 +27,7 @@ struct Flags {
   std::string out;
   std::string data_dir;
   std::optional<std::uint64_t> until;
+  std::string stages;
   std::optional<BlockId> block;
   bool partition = false;
   bool json = false;
@@ -67,8 +69,8 @@ Result<ParameterVector> FoldBlock(OpenedRun& run, BlockId block) {
     const auto begin = run.home->initial().begin() + static_cast<std::ptrdiff_t>(part.global);
     slice.insert(slice.end(), begin, begin + static_cast<std::ptrdiff_t>(part.length));
   }
-  NDCAO_ASSIGN(Replica replica,
-               Replica::Create(run.home->spec(), run.layout, std::move(slice), block));
+  NDCAO_ASSIGN(Replica replica, Replica::Create(run.home->spec(), run.layout, std::move(slice),
+                                                partition.blocks()[block].slice));
   NDCAO_TRY(run.home->FoldInto(replica, run.end));
   return *replica.parameters();
 }
@@ -220,7 +222,21 @@ Result<int> Inspect(const Flags& flags) {
   return kExitDone;
 }
 
+Result<int> ExportStages(const Flags& flags) {
+  NDCAO_ASSIGN(JoinedStages joined, JoinStages(flags.stages));
+  NDCAO_ASSIGN(const auto problem, MakeProblem(joined.spec, {flags.data_dir, "", 60, 0}));
+  NDCAO_TRY(ExportNetwork(*problem, joined.parameters, flags.out));
+  Json json;
+  json["groups"] = joined.groups;
+  json["parameters"] = joined.parameters.size();
+  json["digest"] = DigestHex(joined.parameters);
+  json["model"] = flags.out;
+  fmt::print("{}\n", flags.json ? json.dump() : flags.out);
+  return kExitDone;
+}
+
 Result<int> Export(const Flags& flags) {
+  if (!flags.stages.empty()) return ExportStages(flags);
   NDCAO_ASSIGN(OpenedRun run, OpenRun(flags, false));
   if (run.home->spec().model.empty()) {
     return Invalid(
@@ -282,6 +298,10 @@ void AddInspection(CLI::App& app, Action& action) {
                  exported, Export);
   verb->add_option("--data-dir", exported->data_dir, "Where the data set's files lie");
   verb->add_option("--out", exported->out, "The file, such as model.pt")->required();
+  verb->add_option("--stages", exported->stages,
+                   "Instead of a run: the directory of stage files that a partitioned run was "
+                   "trained from, with the stages' snapshots");
+  verb->add_flag("--json", exported->json, "With --stages: print one JSON object");
 }
 
 }  // namespace ndcao

@@ -40,6 +40,8 @@ int Main(int argc, char** argv) {
   AddTrain(app, action);
   AddResume(app, action);
   AddWorker(app, action);
+  AddSplit(app, action);
+  AddStage(app, action);
   AddRuns(app, action);
   AddInspection(app, action);
   AddEval(app, action);

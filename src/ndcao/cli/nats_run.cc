@@ -6,10 +6,10 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
-#include "ndcao/base/bytes.h"
 #include "ndcao/base/hash.h"
 #include "ndcao/base/log.h"
 #include "ndcao/cli/files.h"
+#include "ndcao/cli/kept_fold.h"
 #include "ndcao/journal/nats/names.h"
 
 namespace ndcao {
@@ -47,30 +47,6 @@ auto Await(Get get, milliseconds wait) -> decltype(get()) {
     std::this_thread::sleep_for(milliseconds(50));
   }
 }
-
-// Where a snapshot begins, the journal's checkpoint there, the replica's state.
-struct Kept {
-  Offset offset = 0;
-  std::vector<std::byte> checkpoint;
-  std::vector<std::byte> replica;
-
-  std::vector<std::byte> Encode() const {
-    ByteWriter out;
-    out.Put(offset);
-    out.PutVector(checkpoint);
-    out.PutVector(replica);
-    return out.Take();
-  }
-  static Result<Kept> Decode(std::span<const std::byte> bytes) {
-    ByteReader in(bytes);
-    Kept kept;
-    kept.offset = in.Get<Offset>();
-    kept.checkpoint = in.GetVector<std::byte>();
-    kept.replica = in.GetVector<std::byte>();
-    if (!in.ok() || in.remaining() > 0) return Corrupt("its length is wrong");
-    return kept;
-  }
-};
 
 }  // namespace
 
@@ -154,6 +130,12 @@ Status NatsRun::ReadSpec(milliseconds wait) {
   }
   try {
     const auto json = nlohmann::json::parse(*text);
+    if (json.contains("stages")) {
+      return Invalid(fmt::format(
+          "--run {}: the run is partitioned into {} stages, none of which is here; 'ndcao stage' "
+          "works on one, 'ndcao export --stages' reads them",
+          run_, json.at("stages").get<int>()));
+    }
     NDCAO_ASSIGN(spec_, ParseRunSpec(json.at("spec")));
     digest_ = json.at("initial");
     NDCAO_ASSIGN(layout_, ParseLayout(json.at("layout"), name(), json.at("parameters")));
@@ -192,7 +174,7 @@ Status NatsRun::OpenJournal(bool from_start) {
   for (int age = 0; !from_start && age < 2; ++age) {
     NDCAO_ASSIGN(const auto bytes, server_->GetBlob(run_, kSnapshot, age));
     if (!bytes) continue;
-    Result<Kept> kept = Kept::Decode(*bytes);
+    Result<KeptFold> kept = KeptFold::Decode(*bytes);
     if (kept.ok()) {
       auto journal = server_->OpenJournal(run_, kept.value().checkpoint);
       if (journal.ok()) {
@@ -234,7 +216,7 @@ void NatsRun::SaveSnapshot(const Replica& replica, bool last) {
     about["excluded"] = replica.audits()->excluded();
   }
   about["fraction"] = static_cast<double>(counters.groups) / replica.horizon();
-  const Kept kept{replica.next_offset(), *checkpoint, replica.Snapshot()};
+  const KeptFold kept{replica.next_offset(), *checkpoint, replica.Snapshot()};
   sending_ = true;
   sender_ = std::jthread([this, last, bytes = kept.Encode(), about = about.dump()] {
     const Result<bool> mine = last ? Result<bool>(true) : server_->TakeLease(run_);

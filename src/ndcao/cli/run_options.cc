@@ -204,7 +204,7 @@ std::vector<std::string> DataPlaces() {
 
 Result<std::unique_ptr<Problem>> MakeNetwork(RunSpec& spec, const ProblemSources& sources) {
   NDCAO_ASSIGN(auto data, LoadRunData(spec, sources.data_dir));
-  NDCAO_TRY(CheckHash(fmt::format("data set '{}'", spec.data), Hex(data->Hash()), spec.data_hash));
+  spec.data_hash = Hex(data->Hash());
   const std::string model = sources.model_file.empty() ? spec.model : sources.model_file;
   if (IsTorchScript(model)) {
     NDCAO_ASSIGN(const std::string bytes, ReadModelBytes(model));
@@ -259,6 +259,8 @@ Result<std::shared_ptr<const Dataset>> LoadRunData(const RunSpec& spec,
   options.hold_out = spec.hold_out;
   options.search_path = DataPlaces();
   NDCAO_ASSIGN(Dataset data, LoadDataset(options));
+  std::string expected = spec.data_hash;
+  NDCAO_TRY(CheckHash(fmt::format("data set '{}'", spec.data), Hex(data.Hash()), expected));
   return std::make_shared<const Dataset>(std::move(data));
 }
 

@@ -23,4 +23,19 @@ Slice Merge(const std::vector<const Slice*>& slices) {
   return Slice(std::move(merged));
 }
 
+Slice Intersect(const Slice& slice, const Slice& storage) {
+  std::vector<Run> common;
+  const auto end = [](const Run& run) { return run.global + run.length; };
+  auto held = storage.runs().begin();
+  for (const Run& run : slice.runs()) {
+    while (held != storage.runs().end() && end(*held) <= run.global) ++held;
+    for (auto it = held; it != storage.runs().end() && it->global < end(run); ++it) {
+      const std::uint64_t begin = std::max(run.global, it->global);
+      common.push_back(
+          {begin, it->local + (begin - it->global), std::min(end(run), end(*it)) - begin});
+    }
+  }
+  return Slice(std::move(common));
+}
+
 }  // namespace ndcao

@@ -53,4 +53,7 @@ class Slice {
 /// The union of disjoint slices of one storage, with adjacent runs joined.
 Slice Merge(const std::vector<const Slice*>& slices);
 
+/// The parameters that are in both, stored as `storage` says.
+Slice Intersect(const Slice& slice, const Slice& storage);
+
 }  // namespace ndcao

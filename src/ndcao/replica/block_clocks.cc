@@ -33,6 +33,9 @@ BlockClocks::BlockClocks(std::uint64_t seed, ClockOptions options, std::vector<s
 }
 
 std::uint32_t BlockClocks::period(std::uint32_t block) const {
+  for (const ClockStretch& stretch : options_.stretches) {
+    if (keys_[block] < stretch.end) return stretch.period;
+  }
   // The eighth-powers of two in [1, greatest / least], one of them at random.
   std::uint32_t steps = 0;
   const auto factor = [](std::uint32_t i) { return kEighthPowers[i % 8] << (i / 8); };

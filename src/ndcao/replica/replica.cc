@@ -46,33 +46,27 @@ std::optional<float> Trial::step() const {
 }
 
 Result<Replica> Replica::Create(const RunSpec& spec, const Layout& layout, ParameterVector initial,
-                                std::optional<BlockId> only_block) {
+                                const std::optional<Slice>& part) {
   NDCAO_ASSIGN(Partition partition,
                MakePartition(spec.blocks, spec.blocks_text, layout, spec.seed));
-  if (only_block && *only_block >= partition.blocks().size()) {
-    return Invalid(fmt::format("block {} does not exist; the run has blocks 0 to {}", *only_block,
-                               partition.blocks().size() - 1));
-  }
   Replica replica(spec, std::move(partition));
-  const std::uint64_t expected =
-      only_block ? replica.partition_.blocks()[*only_block].slice.size() : layout.size();
-  if (initial.size() != expected) {
+  const Slice held = part ? part->Packed() : Slice::Whole(layout.size());
+  if (initial.size() != held.size()) {
     return Invalid(
-        fmt::format("{} initial parameters, but {} are needed", initial.size(), expected));
+        fmt::format("{} initial parameters, but {} are needed", initial.size(), held.size()));
   }
+  replica.whole_ = !part;
   replica.theta_ = std::make_shared<ParameterVector>(std::move(initial));
   replica.budget_ = spec.budget;
   replica.slots_.resize(spec.shape.slots);
   if (spec.audit) replica.audits_.emplace(spec.seed, *spec.audit);
-  NDCAO_TRY(replica.BuildCohorts(only_block, layout.size()));
+  NDCAO_TRY(replica.BuildCohorts(held, layout.size()));
   replica.positions_.push_back({});
   return replica;
 }
 
-Status Replica::BuildCohorts(std::optional<BlockId> only_block, std::uint64_t parameters) {
-  only_block_ = only_block.has_value();
+Status Replica::BuildCohorts(const Slice& held, std::uint64_t parameters) {
   const auto& blocks = partition_.blocks();
-  std::vector<std::vector<const Slice*>> slices;
   std::vector<std::uint64_t> keys;
   bool all_frozen = true;
   for (BlockId id = 0; id < blocks.size(); ++id) {
@@ -83,37 +77,45 @@ Status Replica::BuildCohorts(std::optional<BlockId> only_block, std::uint64_t pa
           "cao, block by block: {} blocks need as many evaluations in a group, there are {}",
           blocks.size(), spec_.shape.evaluations));
     }
-    if (only_block && *only_block != id) continue;
-    block_slices_.push_back(only_block ? blocks[id].slice.Packed() : blocks[id].slice);
+    Slice slice = Intersect(blocks[id].slice, held);
+    if (slice.empty()) continue;
+    if (options.optimizer == "cao" && slice.size() < blocks[id].slice.size()) {
+      return Invalid(
+          fmt::format("block '{}' does not lie in one part, and cao cannot learn with a piece of a "
+                      "block; choose "
+                      "other --blocks",
+                      blocks[id].name));
+    }
+    block_slices_.push_back(std::move(slice));
     keys.push_back(blocks[id].slice.runs().front().global);
     auto cohort = std::find_if(cohorts_.begin(), cohorts_.end(), [&](const Cohort& c) {
       return c.options == options && options.optimizer != "cao";
     });
     if (cohort == cohorts_.end()) {
-      cohorts_.push_back({options, {}, nullptr});
-      slices.emplace_back();
+      cohorts_.push_back({options, {}, {}, nullptr});
       cohort = std::prev(cohorts_.end());
     }
     cohort->blocks.push_back(id);
+    cohort->slices.push_back(block_slices_.size() - 1);
   }
   if (all_frozen) return Invalid("every block is frozen: there is nothing to train");
-  std::size_t held = 0;
-  for (std::size_t c = 0; c < cohorts_.size(); ++c) {
-    for (const BlockId id : cohorts_[c].blocks) {
-      slices[c].push_back(&block_slices_[only_block ? held++ : id]);
-    }
-    Slice merged = Merge(slices[c]);
-    const std::uint64_t key = merged.runs().front().global;
-    cohorts_[c].optimizer = MakeOptimizer(
-        cohorts_[c].options,
-        {std::move(merged), spec_.seed, key, parameters, spec_.shape, cohorts_[c].blocks.front()},
-        *theta_);
+  parameters_ = parameters;
+  for (Cohort& cohort : cohorts_) {
+    cohort.optimizer = MakeOptimizer(cohort.options, ContextOf(cohort), *theta_);
   }
   if (spec_.mode == RunMode::kAsync) {
     clocks_.emplace(spec_.seed, spec_.clock, std::move(keys));
     if (!clocks_->trivial()) pending_.assign(theta_->size(), 0.0f);
   }
   return Ok();
+}
+
+CohortContext Replica::ContextOf(const Cohort& cohort) const {
+  std::vector<const Slice*> slices;
+  for (const std::size_t i : cohort.slices) slices.push_back(&block_slices_[i]);
+  Slice merged = Merge(slices);
+  const std::uint64_t key = merged.runs().front().global;
+  return {std::move(merged), spec_.seed, key, parameters_, spec_.shape, cohort.blocks.front()};
 }
 
 std::span<float> Replica::MutableTheta() {
@@ -188,16 +190,8 @@ Outcome Replica::ApplyAudit(const AuditRecord& audit) {
   for (auto& slot : slots_) {
     if (slot && Excluded(slot->first.worker)) slot.reset();
   }
-  std::uint64_t parameters = 0;
-  for (const Block& block : partition_.blocks()) parameters += block.slice.size();
   for (Cohort& cohort : cohorts_) {
-    std::vector<const Slice*> slices;
-    for (const BlockId id : cohort.blocks) slices.push_back(&block_slices_[only_block_ ? 0 : id]);
-    Slice merged = Merge(slices);
-    const std::uint64_t key = merged.runs().front().global;
-    Forget(*cohort.optimizer, cohort.options,
-           {std::move(merged), spec_.seed, key, parameters, spec_.shape, cohort.blocks.front()},
-           *theta_);
+    Forget(*cohort.optimizer, cohort.options, ContextOf(cohort), *theta_);
   }
   return Outcome::kFolded;
 }
@@ -276,7 +270,7 @@ void Replica::FinishRound(Executor& executor) {
   }
   ++version_;
   if (counters_.groups / kDigestEvery > (counters_.groups - slots_.size()) / kDigestEvery) {
-    if (!only_block_) digests_.push_back({0, counters_.groups, digest()});
+    if (whole_) digests_.push_back({0, counters_.groups, digest()});
     if (digests_.size() > kDigestsKept) digests_.pop_front();
   }
 }
@@ -310,7 +304,7 @@ Outcome Replica::ApplyAsyncGroup(const GroupRecord& group, const Position& base,
   }
   ++version_;
   if (counters_.groups % kDigestEvery == 0) {
-    if (!only_block_) digests_.push_back({0, counters_.groups, digest()});
+    if (whole_) digests_.push_back({0, counters_.groups, digest()});
     if (digests_.size() > kDigestsKept) digests_.pop_front();
   }
   return Outcome::kFolded;

@@ -78,10 +78,12 @@ struct ReplicaCounters {
 
 class Replica {
  public:
-  /// A fresh replica. With `only_block`, it holds that block's slice and no other, packed, and
-  /// `initial` is that slice; otherwise `initial` is all of θ.
+  /// A fresh replica. With `part`, it holds these parameters and no others, packed: one block, or
+  /// a stage of a partitioned run; `initial` is that slice then, otherwise all of θ. Every
+  /// parameter moves as it does in a whole replica, bit for bit. kInvalid for blocks of `cao`,
+  /// whose state belongs to the whole block, if `part` holds a piece of one.
   static Result<Replica> Create(const RunSpec& spec, const Layout& layout, ParameterVector initial,
-                                std::optional<BlockId> only_block = std::nullopt);
+                                const std::optional<Slice>& part = std::nullopt);
 
   Replica(Replica&&) = default;
   Replica& operator=(Replica&&) = default;
@@ -91,7 +93,7 @@ class Replica {
 
   Offset next_offset() const { return next_offset_; }
   std::uint64_t chain() const { return chain_; }
-  /// θ as it is now (or the only block's slice). Copy on write: holders keep their version.
+  /// θ as it is now (or the part of it that is held). Copy on write: holders keep their version.
   std::shared_ptr<const ParameterVector> parameters() const { return theta_; }
   std::string digest() const;
 
@@ -129,12 +131,14 @@ class Replica {
   /// The whole state as bytes; Restore makes a replica that goes on bit for bit.
   std::vector<std::byte> Snapshot() const;
   static Result<Replica> Restore(const RunSpec& spec, const Layout& layout,
-                                 std::span<const std::byte> snapshot);
+                                 std::span<const std::byte> snapshot,
+                                 const std::optional<Slice>& part = std::nullopt);
 
  private:
   struct Cohort {
     BlockOptions options;
     std::vector<BlockId> blocks;
+    std::vector<std::size_t> slices;  ///< Theirs, in block_slices_.
     std::unique_ptr<BlockOptimizer> optimizer;
   };
   /// A past position of the fold: what groups evaluated there are checked against.
@@ -148,7 +152,8 @@ class Replica {
   Replica(RunSpec spec, Partition partition)
       : spec_(std::move(spec)), partition_(std::move(partition)) {}
 
-  Status BuildCohorts(std::optional<BlockId> only_block, std::uint64_t parameters);
+  Status BuildCohorts(const Slice& held, std::uint64_t parameters);
+  CohortContext ContextOf(const Cohort& cohort) const;
   Result<Outcome> ApplyRecord(const Entry& entry, Executor& executor);
   Outcome ApplyGroup(const GroupRecord& group, Executor& executor);
   Outcome ApplyAudit(const AuditRecord& audit);
@@ -168,6 +173,7 @@ class Replica {
   Partition partition_;
   std::vector<Cohort> cohorts_;
   std::vector<Slice> block_slices_;  // of the blocks held, in this storage, for their clocks
+  std::uint64_t parameters_ = 0;     ///< Of the whole network.
   std::shared_ptr<ParameterVector> theta_;
   ParameterVector pending_;  // moves not made yet: asynchronous runs with clocks
   std::optional<BlockClocks> clocks_;
@@ -179,7 +185,7 @@ class Replica {
   std::uint64_t budget_ = 0;
   WorkerId joins_ = 0;
   std::uint64_t last_staleness_ = 0;
-  bool only_block_ = false;
+  bool whole_ = true;  // all of θ is held, so that it has a digest
   std::vector<std::optional<std::pair<GroupRecord, Position>>> slots_;  // of the current round
   std::deque<Position> positions_;
   std::set<TrialId> recent_trials_;  // asynchronous runs: accepted lately

@@ -42,7 +42,6 @@ ParameterVector GetFloats(ByteReader& in) {
 }  // namespace
 
 std::vector<std::byte> Replica::Snapshot() const {
-  NDCAO_CHECK(!only_block_);
   ByteWriter out;
   PutFloats(out, *theta_);
   PutFloats(out, pending_);
@@ -68,11 +67,12 @@ std::vector<std::byte> Replica::Snapshot() const {
 }
 
 Result<Replica> Replica::Restore(const RunSpec& spec, const Layout& layout,
-                                 std::span<const std::byte> snapshot) {
+                                 std::span<const std::byte> snapshot,
+                                 const std::optional<Slice>& part) {
   ByteReader in(snapshot);
   ParameterVector theta = GetFloats(in);
   if (!in.ok()) return Corrupt("snapshot: too short");
-  NDCAO_ASSIGN(Replica replica, Create(spec, layout, std::move(theta)));
+  NDCAO_ASSIGN(Replica replica, Create(spec, layout, std::move(theta), part));
   replica.pending_ = GetFloats(in);
   replica.next_offset_ = in.Get<std::uint64_t>();
   replica.chain_ = in.Get<std::uint64_t>();

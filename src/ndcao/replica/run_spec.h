@@ -16,12 +16,22 @@ enum class RunMode { kSync, kAsync };
 enum class ProbeTarget { kWeights, kActivations };
 enum class ClockKind { kFixed, kPoisson, kHeavy };
 
+/// A stretch of θ whose blocks have one period: a stage of a partitioned run.
+struct ClockStretch {
+  std::uint64_t end = 0;     ///< The first parameter behind it; it begins where the last one ends.
+  std::uint32_t period = 1;  ///< Groups.
+
+  friend bool operator==(const ClockStretch&, const ClockStretch&) = default;
+};
+
 /// The blocks' own clocks (asynchronous runs): a block moves after a number of groups drawn around
-/// its period; periods are spread log-uniformly over [least, greatest].
+/// its period; periods are spread log-uniformly over [least, greatest], or follow from where in θ
+/// the block begins.
 struct ClockOptions {
   ClockKind kind = ClockKind::kFixed;
   std::uint32_t least = 1;
   std::uint32_t greatest = 1;
+  std::vector<ClockStretch> stretches;  ///< In order; empty: a spread. `greatest` is their largest.
 
   friend bool operator==(const ClockOptions&, const ClockOptions&) = default;
 };

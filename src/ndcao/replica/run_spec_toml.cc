@@ -2,6 +2,7 @@
 // cannot disagree.
 #include <fmt/format.h>
 
+#include <functional>
 #include <map>
 #include <set>
 #include <sstream>
@@ -147,6 +148,12 @@ void VisitOptions(Visitor& v, Options& o) {
   });
 }
 
+template <typename Visitor, typename Stretch>
+void VisitStretch(Visitor& v, Stretch& s) {
+  v.Field("end", s.end);
+  v.Field("period", s.period);
+}
+
 template <typename Visitor, typename Spec>
 void VisitSpec(Visitor& v, Spec& s) {
   v.Field("model", s.model);
@@ -189,6 +196,22 @@ void VisitSpec(Visitor& v, Spec& s) {
   v.Table("options", [&](auto& t) { VisitOptions(t, s.options); });
 }
 
+// Reads every entry of an array of tables, if there is one.
+void ReadTables(const toml::table& table, const std::string& key, std::string& problem,
+                const std::function<void(TableReader&)>& read) {
+  const toml::array* entries = table[key].as_array();
+  if (entries == nullptr) return;
+  for (const toml::node& node : *entries) {
+    if (!node.is_table()) {
+      problem = fmt::format("'{}' is no array of tables", key);
+      return;
+    }
+    TableReader entry(*node.as_table(), key + ".", problem);
+    read(entry);
+    entry.Finish();
+  }
+}
+
 }  // namespace
 
 std::string FormatRunSpec(const RunSpec& spec) {
@@ -203,6 +226,13 @@ std::string FormatRunSpec(const RunSpec& spec) {
     overrides.push_back(std::move(entry.table));
   }
   if (!overrides.empty()) writer.table.insert("block", std::move(overrides));
+  toml::array stretches;
+  for (const ClockStretch& stretch : spec.clock.stretches) {
+    TableWriter entry;
+    VisitStretch(entry, stretch);
+    stretches.push_back(std::move(entry.table));
+  }
+  if (!stretches.empty()) writer.table.insert("clock_stretch", std::move(stretches));
   std::ostringstream text;
   text << writer.table << "\n";
   return text.str();
@@ -222,18 +252,15 @@ Result<RunSpec> ParseRunSpec(const std::string& text) {
   TableReader reader(table, "", problem);
   reader.Allow("format");
   reader.Allow("block");
+  reader.Allow("clock_stretch");
   VisitSpec(reader, spec);
-  if (const toml::array* overrides = table["block"].as_array()) {
-    for (const toml::node& node : *overrides) {
-      if (!node.is_table()) return Invalid("run spec: 'block' is no array of tables");
-      TableReader entry(*node.as_table(), "block.", problem);
-      BlockOverride o;
-      entry.Field("pattern", o.pattern);
-      VisitOptions(entry, o.options);
-      entry.Finish();
-      spec.overrides.push_back(std::move(o));
-    }
-  }
+  ReadTables(table, "block", problem, [&](TableReader& entry) {
+    BlockOverride& o = spec.overrides.emplace_back();
+    entry.Field("pattern", o.pattern);
+    VisitOptions(entry, o.options);
+  });
+  ReadTables(table, "clock_stretch", problem,
+             [&](TableReader& entry) { VisitStretch(entry, spec.clock.stretches.emplace_back()); });
   reader.Finish();
   if (!problem.empty()) return Invalid("run spec: " + problem);
   return spec;

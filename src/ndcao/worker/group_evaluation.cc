@@ -2,43 +2,15 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 
 #include "ndcao/data/sampler.h"
+#include "ndcao/worker/choose_examples.h"
 
 namespace ndcao {
-namespace {
-
-// Examples screened in one forward pass: enough to run at full speed, few enough that screening
-// needs no more memory than the evaluations do.
-constexpr std::size_t kScreeningBatch = 256;
-
-}  // namespace
 
 Result<GroupEvaluation> GroupEvaluation::Create(const RunSpec& spec, const Problem& problem) {
   NDCAO_ASSIGN(auto evaluator, problem.NewEvaluator());
   return GroupEvaluation(spec, problem, std::move(evaluator));
-}
-
-// Orders the pool by kind of example, and by score within a kind. Systematic sampling from an
-// ordered pool takes its share of every stretch of it, so the examples that are kept vary less from
-// draw to draw, and so does the loss (docs/results.md); the weights stay unbiased.
-void GroupEvaluation::SortPool() {
-  std::vector<std::uint32_t> order(examples_.size());
-  std::iota(order.begin(), order.end(), 0);
-  const auto key = [&](std::uint32_t i) {
-    return std::pair(problem_->stratum(examples_[i]), std::isfinite(scores_[i]) ? scores_[i] : 0);
-  };
-  std::stable_sort(order.begin(), order.end(),
-                   [&](std::uint32_t a, std::uint32_t b) { return key(a) < key(b); });
-  const auto permute = [&](auto& values) {
-    auto sorted = values;
-    for (std::size_t i = 0; i < order.size(); ++i) sorted[i] = values[order[i]];
-    values = std::move(sorted);
-  };
-  permute(examples_);
-  permute(losses_);
-  permute(scores_);
 }
 
 // The losses and scores of every example in the pool.
@@ -68,21 +40,19 @@ Result<double> GroupEvaluation::Screen(TrialId trial) {
   scores_.resize(pool);
   DrawExamples(spec_->seed, trial, problem_->examples(), examples_);
   NDCAO_TRY(ForwardPool());
-  SortPool();
-  const Screened kept = ScreenExamples(scores_, spec_->batch, ScreeningOffset(spec_->seed, trial));
-  double centre = 0;
+  std::vector<std::int32_t> strata(pool);
+  for (std::size_t i = 0; i < pool; ++i) strata[i] = problem_->stratum(examples_[i]);
+  ChosenExamples kept =
+      ChooseExamples(strata, losses_, scores_, spec_->batch, ScreeningOffset(spec_->seed, trial));
   std::vector<std::uint32_t> chosen(kept.positions.size());
-  for (std::size_t j = 0; j < chosen.size(); ++j) {
-    chosen[j] = examples_[kept.positions[j]];
-    centre += static_cast<double>(kept.weights[j]) * losses_[kept.positions[j]];
-  }
-  weights_ = kept.weights;
+  for (std::size_t j = 0; j < chosen.size(); ++j) chosen[j] = examples_[kept.positions[j]];
+  weights_ = std::move(kept.weights);
   NDCAO_TRY(evaluator_->Select(chosen));
-  return centre / static_cast<double>(chosen.size());
+  return kept.loss;
 }
 
 // Selects the trial's examples and returns the loss at the centre (NaN if nobody wants it).
-Result<double> GroupEvaluation::ChooseExamples(const Trial& trial) {
+Result<double> GroupEvaluation::SelectExamples(const Trial& trial) {
   {
     const PhaseScope phase(clock_, Phase::kPerturb);
     std::copy(trial.point->begin(), trial.point->end(), evaluator_->parameters().begin());
@@ -112,7 +82,7 @@ Result<std::optional<GroupRecord>> GroupEvaluation::Evaluate(
   record.base_chain = trial.base_chain;
   record.worker = worker;
   record.examples = static_cast<std::uint32_t>(spec_->group_cost());
-  NDCAO_ASSIGN(const double centre, ChooseExamples(trial));
+  NDCAO_ASSIGN(const double centre, SelectExamples(trial));
   record.centre = static_cast<float>(centre);
   ShareWork(trial);
   record.losses.reserve(spec_->shape.evaluations);

@@ -32,12 +32,11 @@ class GroupEvaluation {
   GroupEvaluation(const RunSpec& spec, const Problem& problem, std::unique_ptr<Evaluator> evaluator)
       : spec_(&spec), problem_(&problem), evaluator_(std::move(evaluator)) {}
 
-  Result<double> ChooseExamples(const Trial& trial);
+  Result<double> SelectExamples(const Trial& trial);
   Result<double> Screen(TrialId trial);
   Status ForwardPool();
   void ShareWork(const Trial& trial);
   Result<double> Loss(TrialId trial);
-  void SortPool();
 
   const RunSpec* spec_;
   const Problem* problem_;

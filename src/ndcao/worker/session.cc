@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "ndcao/base/log.h"
+#include "ndcao/replica/check_finite.h"
 
 namespace ndcao {
 namespace {
@@ -17,8 +18,6 @@ constexpr std::size_t kReadAtOnce = 256;
 constexpr double kLossMemory = 0.98;
 // A slot that somebody works on is taken over after this many times one's own time for a group.
 constexpr double kHelpAfter = 2;
-// Groups without a single finite loss, from the start, after which a run gives up.
-constexpr std::uint64_t kBarrenGroups = 8;
 
 }  // namespace
 
@@ -180,7 +179,7 @@ Status Session::Publish(Worker& worker, const Record& record) {
   const std::lock_guard lock(mutex_);
   NDCAO_TRY(CatchUp(clock));
   NDCAO_CHECK(replica_.next_offset() > offset);
-  NDCAO_TRY(CheckFinite());
+  NDCAO_TRY(CheckFinite(replica_.counters()));
   const PhaseScope phase(clock, Phase::kJournal);
   return Attest();
 }
@@ -204,14 +203,6 @@ Status Session::Attest() {
   }
   if (digest_due_) NDCAO_TRY(journal_.Append(*std::exchange(digest_due_, std::nullopt)));
   return Ok();
-}
-
-Status Session::CheckFinite() const {
-  const ReplicaCounters& counters = replica_.counters();
-  if (counters.groups < kBarrenGroups || counters.barren < counters.groups) return Ok();
-  return Failed(
-      "every loss measured so far is NaN or infinite; check the objective, the initial parameters "
-      "and the data");
 }
 
 Status Session::CheckBelieved(const Worker& worker) const {

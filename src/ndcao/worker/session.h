@@ -108,7 +108,6 @@ class Session {
   std::optional<std::uint32_t> ChooseSlot(const Worker& worker, const RoundView& view) const;
   void ReleaseTrial(const Trial& trial);
   bool Cancelled(const Trial& trial);
-  Status CheckFinite() const;
   Status CheckBelieved(const Worker& worker) const;
 
   Status Monitor();

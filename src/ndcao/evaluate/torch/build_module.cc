@@ -32,7 +32,7 @@ Result<torch::jit::Module> Build(const NetworkDescription& network, const AddTen
       }
       add(module.attr(tensor.layer).toModule(), tensor.name, at::empty(tensor.shape));
     }
-    module.define(network.source);
+    module.define(network.Source());
   }));
   return module;
 }

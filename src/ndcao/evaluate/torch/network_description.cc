@@ -28,4 +28,32 @@ void NetworkDescription::Convolution(const std::string& layer, std::int64_t in, 
   Constant(layer, "bias", {out}, 0);
 }
 
+std::string NetworkDescription::Source() const {
+  if (sections.empty()) return source;
+  std::string text = source;
+  if (!first_layer.empty()) {
+    text += "def rest(self, x):\n" + behind_first;
+    for (std::size_t i = 1; i < sections.size(); ++i) text += sections[i].body;
+    text += "    return x\n";
+  }
+  text += "def forward(self, x):\n";
+  for (const NetworkSection& section : sections) text += section.body;
+  return text + "    return x\n";
+}
+
+NetworkDescription NetworkDescription::Part(std::size_t from, std::size_t to) const {
+  NetworkDescription part;
+  part.source = source;
+  part.grid = grid;
+  part.pass = pass;
+  const std::size_t first = from == 0 ? 0 : sections[from - 1].end;
+  for (std::size_t i = first; i < sections[to - 1].end; ++i) {
+    part.Constant(tensors[i].layer, tensors[i].name, tensors[i].shape, 0);
+  }
+  for (std::size_t i = from; i < to; ++i) {
+    part.sections.push_back({sections[i].end - first, sections[i].body});
+  }
+  return part;
+}
+
 }  // namespace ndcao

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace ndcao {
@@ -31,13 +32,23 @@ struct TensorDescription {
   Pairing pairing = Pairing::kNone;
 };
 
+/// A stretch of the forward pass that takes one value and hands on one: a network can be cut
+/// behind it.
+struct NetworkSection {
+  std::size_t end = 0;  ///< Its tensors begin where those of the section before end.
+  std::string body;     ///< Statements, indented by four, that read x and set it.
+};
+
 struct NetworkDescription {
   std::vector<TensorDescription> tensors;
-  std::string source;  ///< Methods, `forward` among them, that use self.LAYER.NAME.
+  /// Methods that use self.LAYER.NAME; `forward` among them if there are no sections.
+  std::string source;
+  std::vector<NetworkSection> sections;  ///< `forward`, if it is a sequence of such.
   WeightGrid grid = WeightGrid::kNone;
   /// A linear layer of the flattened input with which `forward` begins; the method `rest` makes the
-  /// outputs of what it answers. Empty: the network has no such parts.
+  /// outputs of what it answers: `behind_first`, then the other sections. Empty: there is none.
   std::string first_layer;
+  std::string behind_first;
   /// Examples in one forward pass for which its activations stay in the processor's cache: more of
   /// them are slower and take more memory (docs/benchmarks.md). 0: any number.
   std::int64_t pass = 0;
@@ -51,6 +62,19 @@ struct NetworkDescription {
   /// Weight [out, in, kernel, kernel], N(0, 1/fan-in), and bias [out], 0, of a convolution.
   void Convolution(const std::string& layer, std::int64_t in, std::int64_t out,
                    std::int64_t kernel);
+  /// Ends a section, which uses the tensors added since the last one.
+  void Section(std::string body) { sections.push_back({tensors.size(), std::move(body)}); }
+
+  /// Says so of the first section: `behind` is what it does with the layer's answer.
+  void ShareFirstLayer(std::string layer, std::string behind) {
+    first_layer = std::move(layer);
+    behind_first = std::move(behind);
+  }
+
+  /// All methods, as TorchScript.
+  std::string Source() const;
+  /// Sections `from` to `to` (exclusive) as a network of their own. Its initial values are zeros.
+  NetworkDescription Part(std::size_t from, std::size_t to) const;
 };
 
 }  // namespace ndcao

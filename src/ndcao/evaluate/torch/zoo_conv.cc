@@ -9,10 +9,16 @@ namespace {
 // LibTorch's max_pool2d takes more than half of LeNet's time on a CPU; the
 // maximum of strided slices is the same function, ten times faster.
 constexpr char kPool[] = R"(
-    def pool(self, x):
-        rows = torch.maximum(x[:, :, 0::2], x[:, :, 1::2])
-        return torch.maximum(rows[:, :, :, 0::2], rows[:, :, :, 1::2])
+def pool(self, x):
+    rows = torch.maximum(x[:, :, 0::2], x[:, :, 1::2])
+    return torch.maximum(rows[:, :, :, 0::2], rows[:, :, :, 1::2])
 )";
+
+std::string PooledConvolution(const char* layer, int padding) {
+  return fmt::format(
+      "    x = self.pool(torch.conv2d(x, self.{0}.weight, self.{0}.bias, padding={1})).relu()\n",
+      layer, padding);
+}
 
 Error WrongSize(const Request& request, const Image& image, const char* needed) {
   return Invalid(fmt::format("--model {}: it needs images of {}, but the data's are {} x {}",
@@ -37,16 +43,14 @@ Result<NetworkDescription> Cnn11k(const Request& request) {
     return WrongSize(request, image, "a height and width that 4 divides");
   }
   NetworkDescription network;
+  network.source = kPool;
   network.Convolution("conv1", image.channels, 8, 5);
+  network.Section(PooledConvolution("conv1", 2));
   network.Convolution("conv2", 8, 16, 5);
+  network.Section(PooledConvolution("conv2", 2));
   network.Linear("fc", 16 * (image.height / 4) * (image.width / 4), request.data.classes);
+  network.Section("    x = torch.linear(x.flatten(1), self.fc.weight, self.fc.bias)\n");
   network.pass = kConvolutionPass;
-  network.source = std::string(kPool) + R"(
-    def forward(self, x):
-        x = self.pool(torch.conv2d(x, self.conv1.weight, self.conv1.bias, padding=2)).relu()
-        x = self.pool(torch.conv2d(x, self.conv2.weight, self.conv2.bias, padding=2)).relu()
-        return torch.linear(x.flatten(1), self.fc.weight, self.fc.bias)
-)";
   return network;
 }
 
@@ -58,24 +62,18 @@ Result<NetworkDescription> LeNet5(const Request& request) {
     return WrongSize(request, image, "28 x 28 or 32 x 32");
   }
   NetworkDescription network;
+  network.source = kPool;
   network.Convolution("conv1", image.channels, 6, 5);
+  network.Section(PooledConvolution("conv1", small ? 2 : 0));
   network.Convolution("conv2", 6, 16, 5);
+  network.Section(PooledConvolution("conv2", 0));
   network.Linear("fc1", 400, 120);
+  network.Section("    x = torch.linear(x.flatten(1), self.fc1.weight, self.fc1.bias).relu()\n");
   network.Linear("fc2", 120, 84);
+  network.Section("    x = torch.linear(x, self.fc2.weight, self.fc2.bias).relu()\n");
   network.Linear("fc3", 84, request.data.classes);
+  network.Section("    x = torch.linear(x, self.fc3.weight, self.fc3.bias)\n");
   network.pass = kConvolutionPass;
-  const std::string first = fmt::format(
-      "        x = self.pool(torch.conv2d(x, "
-      "self.conv1.weight, self.conv1.bias, "
-      "padding={})).relu()\n",
-      small ? 2 : 0);
-  network.source =
-      std::string(kPool) + "\n    def forward(self, x):\n" + first +
-      R"(        x = self.pool(torch.conv2d(x, self.conv2.weight, self.conv2.bias)).relu()
-        x = torch.linear(x.flatten(1), self.fc1.weight, self.fc1.bias).relu()
-        x = torch.linear(x, self.fc2.weight, self.fc2.bias).relu()
-        return torch.linear(x, self.fc3.weight, self.fc3.bias)
-)";
   return network;
 }
 

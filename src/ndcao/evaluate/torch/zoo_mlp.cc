@@ -47,20 +47,15 @@ Result<std::vector<std::int64_t>> ParseWidths(const Request& request) {
 Result<NetworkDescription> Mlp(const Request& request) {
   NDCAO_ASSIGN(const auto widths, ParseWidths(request));
   NetworkDescription network;
-  std::string& source = network.source;
-  network.first_layer = "fc1";
-  network.Linear("fc1", widths[0], widths[1]);
-  source = "def rest(self, x):\n";
-  for (std::size_t i = 2; i < widths.size(); ++i) {
+  for (std::size_t i = 1; i < widths.size(); ++i) {
     const std::string layer = fmt::format("fc{}", i);
     network.Linear(layer, widths[i - 1], widths[i]);
-    source +=
-        fmt::format("    x = torch.linear(torch.relu(x), self.{0}.weight, self.{0}.bias)\n", layer);
+    const std::string rectifier = i + 1 < widths.size() ? "    x = torch.relu(x)\n" : "";
+    std::string body = i == 1 ? "    x = x.flatten(1)\n" : "";
+    body += fmt::format("    x = torch.linear(x, self.{0}.weight, self.{0}.bias)\n", layer);
+    network.Section(body + rectifier);
+    if (i == 1) network.ShareFirstLayer(layer, rectifier);
   }
-  source += R"(    return x
-def forward(self, x):
-    return self.rest(torch.linear(x.flatten(1), self.fc1.weight, self.fc1.bias))
-)";
   return network;
 }
 

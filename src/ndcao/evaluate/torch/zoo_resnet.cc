@@ -17,10 +17,7 @@ Result<NetworkDescription> ResNet(const Request& request, int depth) {
   const double scale = 1 / std::sqrt(3.0 * depth);
   NetworkDescription network;
   network.Convolution("conv", image.channels, 16, 3);
-  std::string& source = network.source;
-  source = R"(def forward(self, x):
-    x = torch.conv2d(x, self.conv.weight, self.conv.bias, padding=1).relu()
-)";
+  network.Section("    x = torch.conv2d(x, self.conv.weight, self.conv.bias, padding=1).relu()\n");
   std::int64_t channels = 16;
   for (int stage = 0; stage < 3; ++stage) {
     for (int i = 0; i < depth; ++i) {
@@ -29,24 +26,25 @@ Result<NetworkDescription> ResNet(const Request& request, int depth) {
       const std::string block = fmt::format("stage{}block{}", stage + 1, i + 1);
       network.Convolution(block + "conv1", channels, out, 3);
       network.Convolution(block + "conv2", out, out, 3);
-      source += fmt::format(
+      std::string body = fmt::format(
           "    y = torch.conv2d(x, self.{0}conv1.weight, self.{0}conv1.bias, "
           "stride={1}, padding=1).relu()\n"
           "    y = torch.conv2d(y, self.{0}conv2.weight, self.{0}conv2.bias, "
           "padding=1)\n",
           block, halve ? 2 : 1);
       if (halve) {
-        source +=
+        body +=
             "    x = x[:, :, ::2, ::2]\n    x = torch.cat([x, "
             "torch.zeros_like(x)], 1)\n";
       }
-      source += fmt::format("    x = torch.add(x, y, alpha={:.6f}).relu()\n", scale);
+      body += fmt::format("    x = torch.add(x, y, alpha={:.6f}).relu()\n", scale);
+      network.Section(std::move(body));
       channels = out;
     }
   }
   network.Linear("fc", channels, request.data.classes);
+  network.Section("    x = torch.linear(x.mean([2, 3]), self.fc.weight, self.fc.bias)\n");
   network.pass = kConvolutionPass;
-  source += "    return torch.linear(x.mean([2, 3]), self.fc.weight, self.fc.bias)\n";
   return network;
 }
 

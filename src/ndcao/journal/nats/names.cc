@@ -56,6 +56,14 @@ std::string AliveKey(const std::string& run, const std::string& writer) {
   return fmt::format("{}.w.{}", run, writer);
 }
 
+std::string ClaimKey(const std::string& run, const std::string& name) {
+  return fmt::format("{}.claim.{}", run, name);
+}
+
+std::string StageSubject(const std::string& run, std::uint32_t stage) {
+  return fmt::format("ndcao.{}.s.{}", run, stage);
+}
+
 std::string LeaseKey(const std::string& run) { return run + ".lease"; }
 
 }  // namespace ndcao

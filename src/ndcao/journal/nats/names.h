@@ -1,6 +1,7 @@
 // What a run is called on a NATS server: subjects, streams and keys (docs/formats/nats.md).
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "ndcao/base/result.h"
@@ -29,5 +30,8 @@ std::string SpecKey(const std::string& run);
 std::string ManifestKey(const std::string& run, const std::string& blob);
 std::string AliveKey(const std::string& run, const std::string& writer);
 std::string LeaseKey(const std::string& run);
+std::string ClaimKey(const std::string& run, const std::string& name);
+/// Where a stage of a partitioned run gets its messages.
+std::string StageSubject(const std::string& run, std::uint32_t stage);
 
 }  // namespace ndcao

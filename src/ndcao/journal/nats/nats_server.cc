@@ -100,10 +100,10 @@ Result<BucketHandle> NatsServer::Bucket(const char* name) {
   return bucket;
 }
 
-Result<std::optional<std::string>> NatsServer::GetFrom(const char* name, const std::string& key) {
+Result<std::optional<Claim>> NatsServer::EntryOf(const char* name, const std::string& key) {
   NDCAO_ASSIGN(const BucketHandle bucket, Bucket(name));
-  std::optional<std::string> value;
-  if (bucket == nullptr) return value;
+  std::optional<Claim> found;
+  if (bucket == nullptr) return found;
   NDCAO_TRY(Persist(options(), "key " + key, [&]() -> Result<bool> {
     EntryHandle entry;
     const natsStatus status = kvStore_Get(Out(entry), bucket.get(), key.c_str());
@@ -111,10 +111,16 @@ Result<std::optional<std::string>> NatsServer::GetFrom(const char* name, const s
     if (IsPassing(status)) return false;
     if (status != NATS_OK) return Connection::Failure("key " + key, status);
     const auto* text = static_cast<const char*>(kvEntry_Value(entry.get()));
-    value.emplace(text, static_cast<std::size_t>(kvEntry_ValueLen(entry.get())));
+    found = Claim{{text, static_cast<std::size_t>(kvEntry_ValueLen(entry.get()))},
+                  kvEntry_Revision(entry.get())};
     return true;
   }));
-  return value;
+  return found;
+}
+
+Result<std::optional<std::string>> NatsServer::GetFrom(const char* name, const std::string& key) {
+  NDCAO_ASSIGN(const std::optional<Claim> entry, EntryOf(name, key));
+  return entry ? std::optional(entry->text) : std::nullopt;
 }
 
 Result<std::optional<std::string>> NatsServer::Get(const std::string& key) {

@@ -29,6 +29,13 @@ class NatsServer : public RunServer {
   Result<bool> TakeLease(const std::string& run) override;
   void Beat(const std::string& run, const std::string& text) override;
   void Leave(const std::string& run) override;
+  Result<std::optional<Claim>> GetClaim(const std::string& run, const std::string& name) override;
+  Result<std::optional<std::uint64_t>> PutClaim(const std::string& run, const std::string& name,
+                                                const std::string& text,
+                                                std::uint64_t revision) override;
+  void DropClaim(const std::string& run, const std::string& name) override;
+  Result<std::unique_ptr<Channel>> OpenChannel(const std::string& run,
+                                               std::uint32_t stage) override;
   Result<std::unique_ptr<NatsJournal>> OpenJournal(const std::string& run,
                                                    std::span<const std::byte> checkpoint) override;
 
@@ -39,6 +46,8 @@ class NatsServer : public RunServer {
   /// Null if the bucket does not exist.
   Result<BucketHandle> Bucket(const char* name);
   Result<std::vector<std::string>> Keys(const char* bucket);
+  /// What a bucket holds under a key, if there is such a thing.
+  Result<std::optional<Claim>> EntryOf(const char* bucket, const std::string& key);
   Result<std::optional<std::string>> GetFrom(const char* bucket, const std::string& key);
   /// The values of a key, the newest first.
   Result<std::vector<std::string>> Versions(const std::string& key);

@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "ndcao/journal/channel.h"
 #include "ndcao/journal/journal.h"
 #include "ndcao/journal/nats/nats_options.h"
 #include "ndcao/journal/nats/record_filter.h"
@@ -42,6 +43,12 @@ struct Heartbeat {
   std::string run;
   std::string writer;
   std::string text;  ///< As given to Beat.
+};
+
+/// Something of a run that one process holds, as long as it renews it.
+struct Claim {
+  std::string text;            ///< As given to PutClaim.
+  std::uint64_t revision = 0;  ///< Grows with every PutClaim.
 };
 
 class RunServer {
@@ -79,6 +86,21 @@ class RunServer {
   virtual void Beat(const std::string& run, const std::string& text) = 0;
   /// Takes it back.
   virtual void Leave(const std::string& run) = 0;
+
+  /// A claim by its name, if somebody holds it. It is gone some seconds after its last renewal.
+  virtual Result<std::optional<Claim>> GetClaim(const std::string& run,
+                                                const std::string& name) = 0;
+  /// Takes or renews a claim whose revision is still `revision` (0: nobody holds it). Returns its
+  /// new revision; nothing if somebody else was first.
+  virtual Result<std::optional<std::uint64_t>> PutClaim(const std::string& run,
+                                                        const std::string& name,
+                                                        const std::string& text,
+                                                        std::uint64_t revision) = 0;
+  virtual void DropClaim(const std::string& run, const std::string& name) = 0;
+
+  /// One stage's end of the messages between a run's stages. Lives no longer than this.
+  virtual Result<std::unique_ptr<Channel>> OpenChannel(const std::string& run,
+                                                       std::uint32_t stage) = 0;
 
   /// Opens the run's journal at a checkpoint (CheckpointBefore), or at record 0 if empty.
   /// kCorrupt if the checkpoint does not fit what the server has; kInvalid without such a run.

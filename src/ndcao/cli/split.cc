@@ -1,0 +1,216 @@
+// ndcao split: cuts a network into stage files.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "ndcao/base/hash.h"
+#include "ndcao/cli/command.h"
+#include "ndcao/cli/run_options.h"
+#include "ndcao/cli/stage_files.h"
+#include "ndcao/evaluate/torch/stage_model.h"
+#include "ndcao/partitioned/stage_cut.h"
+#include "ndcao/replica/replica.h"
+
+namespace ndcao {
+namespace {
+
+struct Flags {
+  RunOptions run;
+  std::uint32_t stages = 2;
+  std::string out;
+  std::string balance = "parameters";
+  std::string update_periods;
+  bool json = false;
+};
+
+Result<std::vector<std::size_t>> ChooseCuts(const Flags& flags,
+                                            const std::vector<SectionInfo>& sections) {
+  if (flags.stages < 2 || flags.stages > sections.size()) {
+    std::vector<std::string> names;
+    for (const SectionInfo& section : sections) names.push_back(section.name);
+    return Invalid(
+        fmt::format("--stages {}: {} can be cut into 2 to {} stages, one or more of these each: {}",
+                    flags.stages, flags.run.model, sections.size(), fmt::join(names, ", ")));
+  }
+  std::vector<std::uint64_t> weights;
+  for (const SectionInfo& section : sections) {
+    weights.push_back(flags.balance == "activations" ? ValuesOf(section.output_shape)
+                                                     : section.parameters);
+  }
+  return CutEvenly(weights, flags.stages);
+}
+
+// --update-periods 1,1,10,1: the blocks of a stage move after so many groups.
+Status ApplyPeriods(const Flags& flags, const std::vector<StageHead>& heads, RunSpec& spec) {
+  if (flags.update_periods.empty()) return Ok();
+  ClockOptions& clock = spec.clock;
+  std::istringstream words(flags.update_periods);
+  clock.least = 1000;
+  for (std::string word; std::getline(words, word, ',');) {
+    std::uint32_t period = 0;
+    const auto parsed = std::from_chars(word.data(), word.data() + word.size(), period);
+    if (parsed.ec != std::errc() || parsed.ptr != word.data() + word.size() || period < 1 ||
+        period > 1000 || clock.stretches.size() == heads.size()) {
+      clock.stretches.clear();
+      break;
+    }
+    const StageHead& head = heads[clock.stretches.size()];
+    clock.stretches.push_back({head.first + head.parameters, period});
+    clock.least = std::min(clock.least, period);
+    clock.greatest = std::max(clock.greatest, period);
+  }
+  if (clock.stretches.size() != heads.size()) {
+    return Invalid(fmt::format(
+        "--update-periods {}: expected {} numbers of groups from 1 to 1000, one for each stage, "
+        "such as 1,10",
+        flags.update_periods, heads.size()));
+  }
+  if (spec.mode != RunMode::kAsync || flags.run.async_periods != RunOptions().async_periods ||
+      clock.kind != ClockKind::kFixed) {
+    return Invalid(fmt::format(
+        "--update-periods {}: it needs --mode async, and takes the place of --async-periods and "
+        "--async-clock",
+        flags.update_periods));
+  }
+  return Ok();
+}
+
+Result<std::vector<StageHead>> MakeHeads(const Flags& flags, const RunSetup& setup,
+                                         const Dataset& data) {
+  const RunSpec& spec = setup.spec;
+  NDCAO_ASSIGN(const auto sections,
+               DescribeSections({spec.model, spec.objective, spec.batch_norm}, data));
+  NDCAO_ASSIGN(const std::vector<std::size_t> ends, ChooseCuts(flags, sections));
+  std::vector<StageHead> heads;
+  std::size_t section = 0;
+  std::uint64_t first = 0;
+  for (std::uint32_t i = 0; i < flags.stages; ++i) {
+    StageHead head;
+    head.stage = i + 1;
+    head.stages = flags.stages;
+    head.layout = setup.problem->layout();
+    head.first = first;
+    head.model.model = spec.model;
+    head.model.batch_norm = spec.batch_norm;
+    head.model.example_shape = data.shape();
+    head.model.classes = data.classes();
+    head.model.from = section == 0 ? 0 : sections[section - 1].end;
+    head.model.input_shape = section == 0 ? data.shape() : sections[section - 1].output_shape;
+    for (; section < ends[i]; ++section) head.parameters += sections[section].parameters;
+    head.model.to = sections[section - 1].end;
+    head.model.output_shape = sections[section - 1].output_shape;
+    NDCAO_ASSIGN(head.model.module, CutModule(spec.model, head.model.from, head.model.to));
+    first += head.parameters;
+    heads.push_back(std::move(head));
+  }
+  std::uint64_t widest = 0;
+  for (std::size_t i = 0; i + 1 < heads.size(); ++i) {
+    widest = std::max(widest, ValuesOf(heads[i].model.output_shape));
+  }
+  for (StageHead& head : heads) head.widest = widest;
+  if (first == setup.initial.size()) return heads;
+  return Invalid(fmt::format(
+      "--model {}: it cannot be cut into stages: parameters of different modules are tied",
+      spec.model));
+}
+
+// What all files of a split share, and the hash that names it.
+void SealHeads(const RunSetup& setup, std::vector<StageHead>& heads) {
+  const std::string spec = FormatRunSpec(setup.spec);
+  const std::string digest = DigestHex(setup.initial);
+  std::string name = spec + digest;
+  for (const StageHead& head : heads) name += fmt::format(" {}", head.first + head.parameters);
+  for (StageHead& head : heads) {
+    head.spec = spec;
+    head.initial_digest = digest;
+    head.split = Hash64(name);
+  }
+}
+
+Status WriteFiles(const Flags& flags, const RunSetup& setup, std::vector<StageHead>& heads) {
+  std::error_code error;
+  std::filesystem::create_directories(flags.out, error);
+  if (error) {
+    return Invalid(fmt::format("--out {}: it cannot be made: {}", flags.out, error.message()));
+  }
+  for (StageHead& head : heads) {
+    const auto values = std::span<const float>(setup.initial).subspan(head.first, head.parameters);
+    head.values_hash = Hash64(std::as_bytes(values));
+    NDCAO_TRY(WriteStageFile(StagePath(flags.out, head.stage), head, values));
+  }
+  return Ok();
+}
+
+void Print(const Flags& flags, const RunSetup& setup, const std::vector<StageHead>& heads) {
+  nlohmann::ordered_json json;
+  json["split"] = Hex(heads.front().split);
+  json["digest"] = heads.front().initial_digest;
+  json["parameters"] = setup.initial.size();
+  json["batch"] = setup.spec.batch;
+  json["budget"] = setup.spec.budget;
+  json["stages"] = nlohmann::ordered_json::array();
+  for (const StageHead& head : heads) {
+    const std::string path = StagePath(flags.out, head.stage);
+    json["stages"].push_back({{"file", path},
+                              {"parameters", head.parameters},
+                              {"inputs", ValuesOf(head.model.input_shape)},
+                              {"outputs", ValuesOf(head.model.output_shape)}});
+    if (flags.json) continue;
+    fmt::print("{}  {} parameters, {} values in, {} out\n", path, head.parameters,
+               ValuesOf(head.model.input_shape), ValuesOf(head.model.output_shape));
+  }
+  if (flags.json) fmt::print("{}\n", json.dump());
+}
+
+Result<int> Split(const Flags& flags) {
+  NDCAO_ASSIGN(RunSetup setup, SetUpRun(flags.run));
+  if (setup.spec.model.empty()) {
+    return Invalid(
+        fmt::format("--objective {}: only a network can be cut into stages", setup.spec.objective));
+  }
+  if (setup.spec.probe != ProbeTarget::kWeights) {
+    return Invalid("--probe activations: a partitioned run probes weights");
+  }
+  NDCAO_ASSIGN(const auto data, LoadRunData(setup.spec, flags.run.data_dir));
+  NDCAO_ASSIGN(std::vector<StageHead> heads, MakeHeads(flags, setup, *data));
+  NDCAO_TRY(ApplyPeriods(flags, heads, setup.spec));
+  NDCAO_TRY(setup.spec.Validate());
+  // The replicas check blocks and options before anything is written.
+  for (const StageHead& head : heads) {
+    const auto begin = setup.initial.begin() + static_cast<std::ptrdiff_t>(head.first);
+    ParameterVector part(begin, begin + static_cast<std::ptrdiff_t>(head.parameters));
+    NDCAO_TRY(Replica::Create(setup.spec, head.layout, std::move(part), head.slice()));
+  }
+  SealHeads(setup, heads);
+  NDCAO_TRY(WriteFiles(flags, setup, heads));
+  Print(flags, setup, heads);
+  return kExitDone;
+}
+
+}  // namespace
+
+void AddSplit(CLI::App& app, Action& action) {
+  CLI::App* verb = app.add_subcommand(
+      "split",
+      "Cut a network into stage files, each with its own parameters and nobody else's, for hosts\n"
+      "that train it together: 'ndcao stage' runs one (docs/partitioned.md).");
+  auto flags = std::make_shared<Flags>();
+  verb->add_option("--stages", flags->stages, "How many hosts there will be")->required();
+  verb->add_option("--out", flags->out, "Where the files go: DIR/stage-1.ndcao and so on")
+      ->required();
+  verb->add_option("--balance", flags->balance,
+                   "What stages have as equal a share of as the cuts allow")
+      ->check(CLI::IsMember({"parameters", "activations"}));
+  verb->add_option(
+      "--update-periods", flags->update_periods,
+      "With --mode async: after how many groups the blocks of each stage move (1,1,10)");
+  AddRunOptions(*verb, flags->run);
+  verb->add_flag("--json", flags->json, "Print one JSON object");
+  SetAction(*verb, action, [flags] { return Split(*flags); });
+}
+
+}  // namespace ndcao

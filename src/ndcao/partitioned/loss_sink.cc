@@ -1,0 +1,148 @@
+#include "ndcao/partitioned/loss_sink.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "ndcao/data/sampler.h"
+#include "ndcao/worker/choose_examples.h"
+
+namespace ndcao {
+namespace {
+
+// As StageForward: more are left over from a life of the first stage.
+constexpr std::size_t kMostGroups = 256;
+
+}  // namespace
+
+Status LossSink::Begin(const StageMessage& message) {
+  if (message.kind == StageMessageKind::kTestBegin) {
+    std::vector<std::int32_t> labels = message.As<std::int32_t>();
+    if (labels.size() < 2 || labels[0] < 1) return Corrupt("a piece of the test set is empty");
+    if (message.attempt > test_attempt_) test_.clear();
+    test_attempt_ = message.attempt;
+    test_pieces_ = static_cast<std::size_t>(labels[0]);
+    labels.erase(labels.begin());
+    test_[message.number] = {std::move(labels), {}};
+    return Ok();
+  }
+  NDCAO_ASSIGN(TrialBegin begin, TrialBegin::Decode(message.payload));
+  const std::size_t size = begin.labels.size();
+  const auto known = [this](std::int32_t label) {
+    return label >= 0 && static_cast<std::uint64_t>(label) < classes_;
+  };
+  if (size == 0 || begin.rows == 0 || !std::ranges::all_of(begin.labels, known)) {
+    return Corrupt("a trial begins without examples, or with labels that do not exist");
+  }
+  if (groups_.size() >= kMostGroups) groups_.erase(groups_.begin());
+  Group& group = groups_[message.trial];
+  if (message.attempt < group.attempt) return Ok();
+  group = {};
+  group.attempt = message.attempt;
+  group.losses.resize(size);
+  group.scores.resize(size);
+  group.seen.resize((size + begin.rows - 1) / begin.rows);
+  group.evaluations.resize(spec_.shape.evaluations);
+  if (spec_.screening == 0) group.labels = begin.labels;
+  group.centre = NAN;
+  group.begin = std::move(begin);
+  return Ok();
+}
+
+Result<LossSink::Answer> LossSink::Take(const StageMessage& message,
+                                        std::span<const float> outputs) {
+  Answer answer;
+  if (message.kind == StageMessageKind::kTest) {
+    TakeTest(message, outputs, answer);
+    return answer;
+  }
+  const auto found = groups_.find(message.trial);
+  if (found == groups_.end() || found->second.attempt != message.attempt) return answer;
+  if (message.kind == StageMessageKind::kPool) {
+    NDCAO_TRY(TakePool(found->second, message, outputs, answer));
+  } else {
+    NDCAO_TRY(TakeEvaluation(found->second, message, outputs, answer));
+  }
+  return answer;
+}
+
+Status LossSink::CheckRows(std::span<const float> outputs, std::size_t rows) const {
+  if (outputs.size() == rows * classes_) return Ok();
+  return Corrupt(fmt::format("the network has {} outputs for {} examples of {} classes",
+                             outputs.size(), rows, classes_));
+}
+
+Status LossSink::TakePool(Group& group, const StageMessage& message, std::span<const float> outputs,
+                          Answer& answer) {
+  const std::size_t first = std::size_t{message.number} * group.begin.rows;
+  if (message.number >= group.seen.size()) return Corrupt("a piece of a pool is none of it");
+  const std::size_t rows = std::min<std::size_t>(group.begin.rows, group.losses.size() - first);
+  NDCAO_TRY(CheckRows(outputs, rows));
+  const Outputs measured{outputs, std::span(group.begin.labels).subspan(first, rows), classes_};
+  if (spec_.screening == 0) {
+    group.centre = static_cast<float>(objective_.Loss(measured, {}));
+    return Ok();
+  }
+  objective_.PerExample(measured, std::span(group.losses).subspan(first, rows),
+                        std::span(group.scores).subspan(first, rows));
+  group.seen[message.number] = true;
+  const bool all = std::ranges::all_of(group.seen, [](bool seen) { return seen; });
+  if (all && !group.chosen) Choose(group, message.trial, answer);
+  return Ok();
+}
+
+void LossSink::Choose(Group& group, TrialId trial, Answer& answer) const {
+  ChosenExamples kept = ChooseExamples(group.begin.labels, group.losses, group.scores, spec_.batch,
+                                       ScreeningOffset(spec_.seed, trial));
+  group.labels.clear();
+  for (const std::uint32_t position : kept.positions) {
+    group.labels.push_back(group.begin.labels[position]);
+  }
+  group.weights = std::move(kept.weights);
+  group.centre = static_cast<float>(kept.loss);
+  group.chosen = true;
+  answer.chosen = std::move(kept.positions);
+}
+
+Status LossSink::TakeEvaluation(Group& group, const StageMessage& message,
+                                std::span<const float> outputs, Answer& answer) {
+  if (message.number >= group.evaluations.size() || group.labels.empty()) {
+    return Corrupt("an evaluation that its trial does not have");
+  }
+  NDCAO_TRY(CheckRows(outputs, group.labels.size()));
+  group.evaluations[message.number] =
+      static_cast<float>(objective_.Loss({outputs, group.labels, classes_}, group.weights));
+  const auto measured = [](const std::optional<float>& loss) { return loss.has_value(); };
+  if (!std::ranges::all_of(group.evaluations, measured)) return Ok();
+  GroupRecord& record = answer.group.emplace();
+  record.trial = message.trial;
+  record.base = group.begin.base;
+  record.base_chain = group.begin.base_chain;
+  record.examples = static_cast<std::uint32_t>(spec_.group_cost());
+  record.centre = group.centre;
+  for (const std::optional<float>& loss : group.evaluations) record.losses.push_back(*loss);
+  return Ok();
+}
+
+void LossSink::TakeTest(const StageMessage& message, std::span<const float> outputs,
+                        Answer& answer) {
+  const auto found = test_.find(message.number);
+  if (found == test_.end() || message.attempt != test_attempt_) return;
+  if (outputs.size() != found->second.labels.size() * classes_) return;
+  found->second.outputs.assign(outputs.begin(), outputs.end());
+  std::vector<float> values;
+  std::vector<std::int32_t> labels;
+  std::size_t pieces = 0;
+  for (const auto& [number, piece] : test_) {
+    if (piece.outputs.empty()) return;
+    values.insert(values.end(), piece.outputs.begin(), piece.outputs.end());
+    labels.insert(labels.end(), piece.labels.begin(), piece.labels.end());
+    ++pieces;
+  }
+  if (pieces != test_pieces_) return;
+  const Outputs all{values, labels, classes_};
+  answer.score = Score{objective_.Loss(all, {}), Accuracy(all)};
+}
+
+}  // namespace ndcao

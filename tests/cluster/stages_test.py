@@ -1,0 +1,165 @@
+"""Partitioned runs: stages in processes of their own, on a real server."""
+
+import pathlib
+import subprocess
+import time
+import unittest
+
+from cluster_program import ClusterProgram
+
+try:
+    import torch
+except ImportError:
+    torch = None
+
+MLP = ["--model", "mlp:784-32-32-16-10", "--data", "fashion-mnist", "--train-limit", "3000"]
+
+
+class StagesTest(ClusterProgram):
+    def split(self, name: str, stages: int, *flags: str) -> dict:
+        """Cuts a network into DIR/name; what `split` says."""
+        return self.json("split", "--stages", str(stages), "--out", self.path(name), "--json",
+                         *flags)
+
+    def stage(self, name: str, stage: int, run: str, *more: str) -> subprocess.Popen:
+        return self.start("stage", "--file", self.path(f"{name}/stage-{stage}.ndcao"),
+                          *self.at(run), "--quiet", "--json", *more)
+
+    def stages(self, name: str, count: int, run: str, *more: str) -> list[subprocess.Popen]:
+        return [self.stage(name, i + 1, run, *more) for i in range(count)]
+
+    def summaries(self, processes: list[subprocess.Popen]) -> list[dict]:
+        return [self.summary(process, 240) for process in processes]
+
+    def exported(self, name: str) -> dict:
+        return self.json("export", "--stages", self.path(name), "--out", self.path("model.pt"),
+                         "--json")
+
+    def trained(self, *flags: str) -> dict:
+        """The same run in one process."""
+        return self.json("train", *flags, "--threads", "1", "--quiet", "--json", "--no-report",
+                         "--out", self.path("one"), timeout=240)
+
+    def wait_for_groups(self, run: str, count: int) -> None:
+        self.wait_for_records(run, count, 120)
+
+    def test_four_stages_do_as_one_process(self):
+        flags = [*MLP, "--budget", "60k"]
+        split = self.split("cut", 4, *flags)
+        files = [stage["parameters"] for stage in split["stages"]]
+        self.assertEqual(sum(files), split["parameters"])
+        results = self.summaries(self.stages("cut", 4, "run"))
+        one = self.trained(*flags)
+        self.assertEqual(self.exported("cut")["groups"], one["groups"])
+        for stage, (result, parameters) in enumerate(zip(results, files)):
+            self.assertEqual(result["resident_parameter_bytes"], 4 * parameters)
+            self.assertEqual(result["image_forwards"], one["image_forwards"])
+            self.assertAlmostEqual(result["test_accuracy"], one["test_accuracy"], delta=0.03)
+            size = pathlib.Path(self.path(f"cut/stage-{stage + 1}.ndcao")).stat().st_size
+            self.assertLess(size, 4 * parameters + 4096)
+        for result, stage in zip(results[:-1], split["stages"]):
+            sent = result["activation_bytes_sent"] / result["examples_sent"]
+            self.assertGreaterEqual(sent, 4 * stage["outputs"])
+            self.assertLess(sent, 1.02 * 4 * stage["outputs"])  # 16 rows of 64 bytes and more
+        self.assertEqual(results[-1]["activation_bytes_sent"], 0)
+        self.check_the_model(results[-1]["test_accuracy"])
+
+    def check_the_model(self, accuracy: float) -> None:
+        """What was exported is a network of that accuracy."""
+        again = self.json("eval", "--model", self.path("model.pt"), "--data", "fashion-mnist",
+                          "--json")
+        self.assertAlmostEqual(again["test_accuracy"], accuracy, 3)
+
+    def test_each_stage_is_killed_and_the_digest_stays(self):
+        flags = [*MLP, "--budget", "100k"]
+        self.split("calm", 3, *flags)
+        self.summaries(self.stages("calm", 3, "calm"))
+        self.split("cut", 3, *flags)
+        stages = self.stages("cut", 3, "run", "--snapshot-seconds", "1")
+        for i in range(3):
+            self.wait_for_groups("run", 10 + 20 * i)
+            stages[i].kill()
+            stages[i].communicate()
+            stages[i] = self.stage("cut", i + 1, "run", "--snapshot-seconds", "1")
+            # Until it is at work again: somebody has folded its join.
+            self.wait_for_groups("run", self.messages("run") + 3)
+        self.summaries(stages)
+        self.assertEqual(self.exported("cut")["digest"], self.exported("calm")["digest"])
+
+    def test_asynchronous_with_a_stage_that_updates_ten_times_more_slowly(self):
+        self.split("cut", 2, *MLP, "--budget", "400k", "--mode", "async", "--update-periods", "1,10")
+        results = self.summaries(self.stages("cut", 2, "run"))
+        self.assertEqual(results[0]["groups"], results[1]["groups"])
+        self.assertGreater(results[0]["test_accuracy"], 0.4)  # chance: 0.1
+        self.assertEqual(self.exported("cut")["groups"], results[0]["groups"])
+
+    def test_lenet5_is_cut_between_its_layers(self):
+        flags = ["--model", "lenet5", "--data", "fashion-mnist", "--train-limit", "500", "--budget",
+                 "12k"]
+        self.split("lenet", 4, *flags)
+        results = self.summaries(self.stages("lenet", 4, "lenet"))
+        self.assertEqual(self.exported("lenet")["groups"], results[0]["groups"])
+
+    def scripted(self, name: str, module) -> str:
+        torch.jit.script(module).save(self.path(name))
+        return self.path(name)
+
+    @unittest.skipIf(torch is None, "PyTorch is not installed")
+    def test_a_sequential_file_is_cut_and_another_is_refused(self):
+        nn = torch.nn
+        model = self.scripted("chain.pt", nn.Sequential(
+            nn.Flatten(), nn.Linear(784, 16), nn.ReLU(), nn.Linear(16, 12), nn.Tanh(),
+            nn.Linear(12, 10)))
+        flags = ["--model", model, *MLP[2:], "--budget", "30k"]
+        self.split("cut", 3, *flags)
+        self.summaries(self.stages("cut", 3, "run"))
+        self.assertEqual(self.exported("cut")["digest"], self.trained(*flags)["digest"])
+
+        class Residual(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.first, self.second = nn.Linear(784, 784), nn.Linear(784, 10)
+
+            def forward(self, x):
+                x = x.flatten(1)
+                return self.second(x + self.first(x))
+
+        self.refused("split", "--stages", "2", "--model", self.scripted("branch.pt", Residual()),
+                     *MLP[2:], "--budget", "30k", "--out", self.path("x"), says="aten::flatten")
+
+    def test_what_is_refused(self):
+        flags = [*MLP, "--budget", "60k"]
+        cut = ["split", "--stages"]
+        self.refused(*cut, "9", *flags, "--out", self.path("x"), says="2 to 4 stages")
+        self.refused(*cut, "1", *flags, "--out", self.path("x"), says="2 to 4 stages")
+        self.refused(*cut, "2", "--model", "lstm:28x16", "--data", "fashion-mnist", "--budget",
+                     "60k", "--out", self.path("x"), says="cannot be cut")
+        self.refused(*cut, "2", *flags, "--update-periods", "1,10", "--out", self.path("x"),
+                     says="--mode async")
+        self.refused(*cut, "2", *flags, "--mode", "async", "--update-periods", "1,10,1", "--out",
+                     self.path("x"), says="--update-periods 1,10,1")
+        self.split("cut", 2, *flags)
+        self.split("other", 2, *flags, "--seed", "2")
+        first = self.stage("cut", 1, "run", "--patience", "20")
+        time.sleep(1.5)
+        self.refused("stage", "--file", self.path("other/stage-2.ndcao"), *self.at("run"),
+                     says="come from one 'ndcao split'")
+        self.refused("stage", "--file", self.path("cut/stage-1.ndcao"), *self.at("run"),
+                     says="is held by")
+        self.refused("stage", "--file", self.path("one"), *self.at("run"), says="cannot be read")
+        self.refused("worker", *self.at("run"), says="partitioned into 2 stages")
+        _, errors = self.finish(first, code=1)
+        self.assertIn("waiting for stage 2 of 2", errors)
+        self.assertIn("stage 2 of 2 has not come for 20 s", errors.splitlines()[-1])
+
+    def test_a_batch_above_the_payload_limit(self):
+        self.split("cut", 2, "--model", "mlp:784-4096-10", "--data", "fashion-mnist", "--budget",
+                   "1M", "--batch", "128")
+        stages = self.stages("cut", 2, "run", "--patience", "5")
+        _, errors = self.finish(stages[0], code=2)
+        self.assertIn("max_payload", errors)
+        self.assertIn("--batch 63 or less", errors)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -66,6 +66,7 @@ class StageRun {
   StageFile stage_;
   RunSpec spec_;
   std::string kept_;  // where snapshots are
+  std::string name_;  // that it joins and publishes with
   std::unique_ptr<RunServer> server_;
   std::unique_ptr<StageClaim> claim_;
   std::unique_ptr<NatsJournal> journal_;
@@ -122,6 +123,7 @@ Status StageRun::Open() {
   if (location.nats.writer == NatsOptions().writer) {
     location.nats.writer = fmt::format("stage-{}", head().stage);
   }
+  name_ = location.nats.writer;
   NDCAO_ASSIGN(server_, ConnectTo(location));
   NDCAO_TRY(CheckRun());
   NDCAO_ASSIGN(claim_,
@@ -227,7 +229,7 @@ StageOptions StageRun::Options() {
   options.stages = head().stages;
   options.outputs = ValuesOf(head().model.output_shape);
   options.widest = head().widest;
-  options.name = fmt::format("stage {} of {}", head().stage, head().stages);
+  options.name = name_;
   options.pace.window = flags_.window;
   options.delay = milliseconds(static_cast<long>(flags_.delay_ms));
   options.end_note = kBudgetUsedUp;

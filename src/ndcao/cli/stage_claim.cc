@@ -201,7 +201,7 @@ Status StageClaim::Check(milliseconds patience) {
     }
   }
   if (missing != told_ && !missing.empty()) {
-    spdlog::info("waiting for stage {} of {}", fmt::join(missing, " and stage "), stages_);
+    spdlog::warn("waiting for stage {} of {}", fmt::join(missing, " and stage "), stages_);
   }
   told_ = missing;
   return Ok();

@@ -1,5 +1,6 @@
 """bench throughput, bench memory and simulate: their JSON, and what they refuse."""
 
+import shutil
 import unittest
 
 from ndcao_program import Program
@@ -29,11 +30,15 @@ class BenchTest(Program):
         self.assertGreater(result["inference_bytes"], 5 << 20)
         self.assertLess(result["training_bytes"], 2 * result["inference_bytes"])
 
-
     def test_workers_come_to_the_parameters_of_one(self):
+        for journal in ("file", "nats") if shutil.which("nats-server") else ("file",):
+            with self.subTest(journal):
+                self.check_workers(journal)
+
+    def check_workers(self, journal: str) -> None:
         result = self.json("bench", "workers", *SMALL, "--batch", "32", "--evaluations", "8",
                            "--screening", "2", "--repeats", "1", "--seconds", "0.2", "--dir",
-                           str(self.dir), "--json")
+                           str(self.dir), "--journal", journal, "--json")
         self.assertTrue(result["same_digest"])
         self.assertEqual(len(result["digest"]), 32)
         self.assertGreater(result["inference_images_per_second"], 0)

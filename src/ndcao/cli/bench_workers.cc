@@ -108,6 +108,7 @@ Status Work(const WorkersFlags& flags, const RunLocation& place,
   NDCAO_ASSIGN(Replica replica, run->Fold(problem->layout(), end, true));
   ready();
   SessionOptions options;
+  options.name = run->WorkerName();
   options.marks = false;
   Session session(run->journal(), replica, *problem, std::move(options));
   NDCAO_ASSIGN(const SessionResult result, session.Run());

@@ -146,7 +146,22 @@ std::vector<Network> Networks() {
                  {"fc.weight", {4, 3}},
                  {"fc.bias", {4}}}),
        {4, 5},
-       3});
+       2});
+  all.push_back(
+      {"gru gates",
+       Describe(
+           "    h = torch.zeros([x.size(0), 3])\n"
+           "    for t in range(x.size(1)):\n"
+           "        a = torch.linear(x[:, t], self.i.weight, self.i.bias)\n"
+           "        b = torch.linear(h, self.h.weight)\n"
+           "        az, an = a.split(3, 1)\n"
+           "        bz, bn = b.split(3, 1)\n"
+           "        z = torch.sigmoid(az + bz)\n"
+           "        h = z * h + (1 - z) * torch.tanh(an - bn)\n"
+           "    return torch.linear(h, self.fc.weight)\n",
+           {{"i.weight", {6, 5}}, {"i.bias", {6}}, {"h.weight", {6, 3}}, {"fc.weight", {4, 3}}}),
+       {4, 5},
+       2});
   all.push_back({"lstm layer",
                  Describe("    s = torch.zeros([1, x.size(0), 4])\n"
                           "    y, h, c = torch.lstm(x, [s, s], [self.a.wi, self.a.wh, self.a.bi, "
@@ -345,6 +360,45 @@ TEST(ProbePlanTest, ProbesFewWeightsOrFewActivations) {
   EXPECT_EQ(f.plan.plan.sites[0].units, 72u);
   EXPECT_EQ(f.plan.plan.sites[1].kind, SiteKind::kActivations);
   EXPECT_EQ(f.plan.plan.sites[1].units, 5u);
+}
+
+// The state after each step is what weights take in; the cell's memory is not.
+TEST(ProbePlanTest, ARecurrentLayerIsProbedAtItsStates) {
+  for (const Network& network : Networks()) {
+    if (std::string(network.name) != "lstm gates" && std::string(network.name) != "gru gates") {
+      continue;
+    }
+    Fixture f(network);
+    ASSERT_EQ(f.plan.sites.size(), 2u) << network.name;
+    const TorchSite& site = f.plan.sites[0];
+    ASSERT_EQ(site.points.size(), 4u) << network.name;
+    for (const ProbePoint& point : site.points) {
+      EXPECT_EQ(point.units, 3u);
+      EXPECT_FALSE(point.rectified);
+    }
+    for (const SiteCall& call : site.calls) {  // what is later than the call, if it remembers
+      EXPECT_GE(call.tail.points.size(), 1u);
+      EXPECT_GT(call.tail.points.front().operation, call.call.operation);
+    }
+  }
+}
+
+TEST(ProbePlanTest, ManyActivationsShareColumns) {
+  Fixture f(
+      {"wide maps",
+       Describe("    h = torch.conv2d(x, self.a.weight, padding=1).relu()\n"
+                "    h = torch.conv2d(h, self.b.weight, padding=1).relu()\n"
+                "    return torch.linear(h.flatten(1), self.c.weight)\n",
+                {{"a.weight", {3, 1, 3, 3}}, {"b.weight", {2, 3, 3, 3}}, {"c.weight", {4, 1152}}}),
+       {1, 24, 24}});
+  ASSERT_EQ(f.plan.plan.sites.size(), 3u);
+  for (std::size_t i = 0; i < 2; ++i) {
+    const ProbeSite& site = f.plan.plan.sites[i];
+    EXPECT_EQ(site.kind, SiteKind::kActivations);  // fewer columns than weights
+    EXPECT_EQ(site.cells.size(), site.units);
+    EXPECT_EQ(site.columns, 3 - i);
+  }
+  EXPECT_TRUE(f.plan.plan.sites[2].cells.empty());
 }
 
 }  // namespace

@@ -10,10 +10,10 @@ namespace ndcao {
 
 /// Of one site (a place where activations are probed).
 struct SiteSums {
-  std::vector<float> correction;  ///< r × units: what least mean squares adds to the estimator.
+  std::vector<float> correction;  ///< r × columns: what least mean squares adds to the estimator.
   double observed = 0;            ///< Σ c²
   double unforeseen = 0;          ///< Σ ρ²
-  double change = 0;              ///< Σ z², over examples and units.
+  double change = 0;              ///< Σ m², over examples and columns.
 };
 
 struct ProbeSums {

@@ -12,47 +12,27 @@ constexpr double kMostStep = 0.04;
 constexpr double kMostStepByWeights = 0.02;
 constexpr double kStability = 1.0;
 constexpr double kStabilityByWeights = 0.5;
-constexpr double kStabilityShared = 0.25;
+constexpr double kStabilityShared = 0.5;
 constexpr double kMemory = 0.99;
 
 }  // namespace
 
-std::uint64_t SiteShape::columns() const {
-  return cells.empty() ? units : 1 + *std::max_element(cells.begin(), cells.end());
-}
-
 SiteEstimator::SiteEstimator(SiteShape shape, std::size_t features)
-    : shape_(std::move(shape)),
-      features_(features),
-      values_(shape_.probed ? features * shape_.units : 0) {
-  if (shape_.cells.empty()) return;
-  cell_sizes_.resize(shape_.columns());
-  for (const std::uint32_t cell : shape_.cells) ++cell_sizes_[cell];
-}
-
-void SiteEstimator::ShareWithinCells(std::vector<float>& correction) const {
-  if (shape_.cells.empty()) return;
-  std::vector<float> sums(cell_sizes_.size());
-  for (std::size_t j = 0; j < features_; ++j) {
-    float* row = correction.data() + j * shape_.units;
-    std::fill(sums.begin(), sums.end(), 0.0f);
-    for (std::size_t u = 0; u < shape_.units; ++u) sums[shape_.cells[u]] += row[u];
-    for (std::size_t c = 0; c < sums.size(); ++c) sums[c] /= cell_sizes_[c];
-    for (std::size_t u = 0; u < shape_.units; ++u) row[u] = sums[shape_.cells[u]];
-  }
-}
+    : shape_(shape), features_(features), values_(shape.probed ? features * shape.columns : 0) {}
 
 // A probe of an example spans one of features × columns directions, so a batch spans examples ×
 // probes of them, and a longer step would overshoot. Probes by weights change activations by
-// another size than 1, which the mean square of the change undoes.
+// another size than 1, and so do probes of cells their sums; the mean square of the change undoes
+// that.
 double SiteEstimator::StepSize(double change, double examples, double probes) const {
-  const auto columns = static_cast<double>(shape_.columns());
+  const auto columns = static_cast<double>(shape_.columns);
   const double spanned = examples * probes / (static_cast<double>(features_) * columns);
-  if (!shape_.by_weights) {
-    return std::min(kMostStep, (shape_.cells.empty() ? kStability : kStabilityShared) * spanned);
-  }
-  const double mean = change / (examples * probes * static_cast<double>(shape_.units));
-  return std::min(kMostStepByWeights, kStabilityByWeights * spanned) / (mean + 1e-9);
+  if (!shape_.by_weights && !shape_.shared) return std::min(kMostStep, kStability * spanned);
+  const double mean = change / (examples * probes * columns);
+  const double step = shape_.by_weights
+                          ? std::min(kMostStepByWeights, kStabilityByWeights * spanned)
+                          : std::min(kMostStep, kStabilityShared * spanned);
+  return step / (mean + 1e-9);
 }
 
 void SiteEstimator::Learn(std::span<const SiteSums* const> slots, double examples, double probes) {
@@ -69,11 +49,10 @@ void SiteEstimator::Learn(std::span<const SiteSums* const> slots, double example
   const auto step = static_cast<float>(StepSize(sum.change, examples, probes) / examples);
   if (!std::isfinite(step)) return;
   for (const SiteSums* slot : slots) {
-    std::vector<float> add = slot->correction;
+    const std::vector<float>& add = slot->correction;
     const bool finite =
         std::all_of(add.begin(), add.end(), [](float x) { return std::isfinite(x); });
     if (!finite || add.size() != values_.size()) continue;
-    ShareWithinCells(add);
     for (std::size_t i = 0; i < values_.size(); ++i) values_[i] += step * add[i];
   }
 }

@@ -13,21 +13,17 @@ namespace ndcao {
 
 /// A site as the arithmetic sees it.
 struct SiteShape {
-  std::uint64_t units = 0;  ///< Activations of one example.
-  bool probed = true;       ///< False for the outputs, whose signal is measured.
-  bool by_weights = false;  ///< Its probes perturb weights.
-  /// Which cell each unit belongs to: units of a cell share their column of the estimator. Empty:
-  /// every unit has its own.
-  std::vector<std::uint32_t> cells = {};
-
-  std::uint64_t columns() const;  ///< Cells, or units where there are none.
+  std::uint64_t columns = 0;  ///< Of the estimator: cells, or units where there are none.
+  bool probed = true;         ///< False for the outputs, whose signal is measured.
+  bool by_weights = false;    ///< Its probes perturb weights.
+  bool shared = false;        ///< Cells of several units: a probe moves all of a cell alike.
 };
 
 class SiteEstimator {
  public:
   SiteEstimator(SiteShape shape, std::size_t features);
 
-  /// C: features × units; equal within a cell.
+  /// C: features × columns.
   const std::vector<float>& values() const { return values_; }
 
   /// One step of normalised least mean squares on a batch of `examples`, from the sums of its
@@ -42,14 +38,11 @@ class SiteEstimator {
   void Load(ByteReader& in);
 
  private:
-  /// Replaces every unit's correction by the mean over its cell.
-  void ShareWithinCells(std::vector<float>& correction) const;
   double StepSize(double change, double examples, double probes) const;
 
   SiteShape shape_;
   std::size_t features_;
   std::vector<float> values_;
-  std::vector<float> cell_sizes_;
   double observed_ = 0;
   double unforeseen_ = 0;
 };

@@ -60,7 +60,7 @@ struct ProbeRequest {
   bool learned = true;
   /// Learned: the inverse of the features' second moment, r × r; empty: do not learn yet.
   std::span<const float> whitener;
-  /// Learned: every site's estimator, r × units.
+  /// Learned: every site's estimator, r × columns.
   std::span<const std::span<const float>> estimators;
 };
 

@@ -27,8 +27,8 @@ SiteTable TableOf(const ProbePlan& plan) {
   SiteTable table;
   table.features = plan.features;
   for (const ProbeSite& site : plan.sites) {
-    table.sites.push_back(
-        {site.units, site.kind != SiteKind::kOutput, site.kind == SiteKind::kWeights, site.cells});
+    table.sites.push_back({site.columns, site.kind != SiteKind::kOutput,
+                           site.kind == SiteKind::kWeights, !site.cells.empty()});
     table.probed.insert(table.probed.end(), site.tensors.begin(), site.tensors.end());
   }
   return table;

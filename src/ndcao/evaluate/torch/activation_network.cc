@@ -150,7 +150,7 @@ class ActivationNetwork : public ActivationEvaluator {
       const ProbeSite& site = plan_.plan.sites[i];
       const bool learns = request.learned && site.kind != SiteKind::kOutput;
       SiteSums& of_site = sums.sites[i];
-      of_site.correction.assign(learns ? r * site.units : 0, 0.0f);
+      of_site.correction.assign(learns ? r * site.columns : 0, 0.0f);
       of_site.observed = of_site.unforeseen = of_site.change = 0;
     }
     sums.moment.assign(r * r, 0.0f);
@@ -191,7 +191,7 @@ class ActivationNetwork : public ActivationEvaluator {
       const at::Tensor estimator =
           request.learned
               ? at::from_blob(const_cast<float*>(request.estimators[i].data()),
-                              {clean.error.size(1), static_cast<std::int64_t>(described.units)})
+                              {clean.error.size(1), static_cast<std::int64_t>(described.columns)})
               : at::Tensor();
       MeasureSite(plan_.sites[i], described, i, clean, request, estimator, memory_, gradient,
                   sums.sites[i]);

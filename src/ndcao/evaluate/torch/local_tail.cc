@@ -5,6 +5,7 @@
 #include <map>
 #include <set>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 
 namespace ndcao {
@@ -13,26 +14,36 @@ namespace {
 using Key = const c10::TensorImpl*;
 Key KeyOf(const at::Tensor& tensor) { return tensor.unsafeGetTensorImpl(); }
 
-/// Signals of the tensors inside a tail, by tensor.
+/// Signals of the tensors inside tails, by tensor. Others are not kept.
 class Signals {
  public:
-  at::Tensor Take(const at::Tensor& tensor) {
-    auto node = signals_.extract(KeyOf(tensor));
-    return node.empty() ? at::Tensor() : node.mapped();
+  explicit Signals(std::unordered_set<Key> inside) : inside_(std::move(inside)) {}
+
+  bool Wants(const at::Tensor& tensor) const { return inside_.contains(KeyOf(tensor)); }
+  /// What has come for a tensor; undefined: nothing.
+  at::Tensor Of(const at::Tensor& tensor) const {
+    const auto whole = signals_.find(KeyOf(tensor));
+    const auto parts = parts_.find(KeyOf(tensor));
+    if (parts == parts_.end()) return whole == signals_.end() ? at::Tensor() : whole->second;
+    return whole == signals_.end() ? parts->second : whole->second + parts->second;
   }
+  void Seed(const at::Tensor& point, const at::Tensor& signal) { signals_[KeyOf(point)] = signal; }
   void Add(const at::Tensor& tensor, const at::Tensor& signal) {
+    if (!Wants(tensor)) return;
     const auto [place, fresh] = signals_.try_emplace(KeyOf(tensor), signal);
     if (!fresh) place->second = place->second + signal;
   }
   /// A tensor to add parts to, zero at first.
   at::Tensor& Parts(const at::Tensor& tensor) {
-    at::Tensor& sum = signals_[KeyOf(tensor)];
+    at::Tensor& sum = parts_[KeyOf(tensor)];
     if (!sum.defined()) sum = at::zeros_like(tensor, at::MemoryFormat::Contiguous);
     return sum;
   }
 
  private:
+  std::unordered_set<Key> inside_;
   std::unordered_map<Key, at::Tensor> signals_;
+  std::unordered_map<Key, at::Tensor> parts_;
 };
 
 using PullOne = void (*)(const Operation&, const at::Tensor& signal, Signals&);
@@ -61,6 +72,23 @@ void PullSlice(const Operation& op, const at::Tensor& signal, Signals& out) {
       .add_(signal);
 }
 
+void PullSelect(const Operation& op, const at::Tensor& signal, Signals& out) {
+  at::select(out.Parts(op.tensor(0)), op.inputs[1].toInt(), op.inputs[2].toInt()).add_(signal);
+}
+
+void PullSigmoid(const Operation& op, const at::Tensor& signal, Signals& out) {
+  out.Add(op.tensor(0), at::sigmoid_backward(signal, op.output()));
+}
+
+void PullTanh(const Operation& op, const at::Tensor& signal, Signals& out) {
+  out.Add(op.tensor(0), at::tanh_backward(signal, op.output()));
+}
+
+void PullProduct(const Operation& op, const at::Tensor& signal, Signals& out) {
+  if (out.Wants(op.tensor(0))) out.Add(op.tensor(0), signal * op.tensor(1));
+  if (out.Wants(op.tensor(1))) out.Add(op.tensor(1), signal * op.tensor(0));
+}
+
 void PullMaxPool(const Operation& op, const at::Tensor& signal, Signals& out) {
   const auto list = [&](std::size_t i) { return op.inputs[i].toIntVector(); };
   const bool ceil = op.inputs[5].toBool();
@@ -71,10 +99,19 @@ void PullMaxPool(const Operation& op, const at::Tensor& signal, Signals& out) {
 }
 
 void PullSum(const Operation& op, const at::Tensor& signal, Signals& out) {
-  if (op.tensor(0).sizes() == signal.sizes()) out.Add(op.tensor(0), signal);
+  out.Add(op.tensor(0), signal);
+  if (!op.has_tensor(1)) return;
   const auto factor = op.inputs[2].toScalar();
-  if (op.tensor(1).sizes() != signal.sizes()) return;
   out.Add(op.tensor(1), factor.to<double>() == 1 ? signal : signal * factor);
+}
+
+void PullDifference(const Operation& op, const at::Tensor& signal, Signals& out) {
+  out.Add(op.tensor(0), signal);
+  if (op.has_tensor(1)) out.Add(op.tensor(1), signal * -op.inputs[2].toScalar().to<double>());
+}
+
+void PullNegative(const Operation& op, const at::Tensor& signal, Signals& out) {
+  out.Add(op.tensor(0), -signal);
 }
 
 void PullMean(const Operation& op, const at::Tensor& signal, Signals& out) {
@@ -92,20 +129,33 @@ void PullMean(const Operation& op, const at::Tensor& signal, Signals& out) {
   out.Add(input, (wide * (1 / count)).expand(input.sizes()));
 }
 
+/// The signal of a result; of a list of parts, all of them along the dimension they were cut.
+at::Tensor AtResult(const Operation& op, const Signals& signals) {
+  if (op.output().defined()) return signals.Of(op.output());
+  bool any = false;
+  std::vector<at::Tensor> parts;
+  for (const at::Tensor& part : op.outputs[0].toTensorVector()) {
+    const at::Tensor signal = signals.Of(part);
+    any = any || signal.defined();
+    parts.push_back(signal.defined() ? signal : at::zeros_like(part));
+  }
+  return any ? at::cat(parts, op.inputs[2].toInt()) : at::Tensor();
+}
+
 void PullThrough(const Operation& op, const at::Tensor& signal, Signals& out) {
   out.Add(op.tensor(0), signal);
 }
 
-enum class Kind { kRectifier, kSelection, kSum, kMean };
+enum class Kind { kRectifier, kSelection, kSum, kOther };
 struct Rule {
   Kind kind;
   PullOne pull;
   bool (*applies)(const Operation&) = [](const Operation&) { return true; };
 };
 
-bool OfTensors(const Operation& op) { return op.has_tensor(1); }
 bool SameShapes(const Operation& op) {
-  return op.tensor(0).sizes() == op.output().sizes() && op.tensor(1).sizes() == op.output().sizes();
+  return op.has_tensor(1) && op.tensor(0).sizes() == op.output().sizes() &&
+         op.tensor(1).sizes() == op.output().sizes();
 }
 bool Idle(const Operation& op) { return !op.inputs[2].toBool(); }
 bool OverDimensions(const Operation& op) {
@@ -126,71 +176,114 @@ const std::map<std::string, Rule>& Rules() {
       {"aten::max_pool2d", {Kind::kSelection, PullMaxPool}},
       {"aten::dropout", {Kind::kSelection, PullThrough, Idle}},
       {"aten::feature_dropout", {Kind::kSelection, PullThrough, Idle}},
-      {"aten::add", {Kind::kSum, PullSum, OfTensors}},
-      {"aten::mean", {Kind::kMean, PullMean, OverDimensions}}};
+      {"aten::add", {Kind::kSum, PullSum}},
+      {"aten::sub", {Kind::kSum, PullDifference}},
+      {"aten::neg", {Kind::kOther, PullNegative}},
+      {"aten::mean", {Kind::kOther, PullMean, OverDimensions}},
+      {"aten::mul", {Kind::kOther, PullProduct, SameShapes}},
+      {"aten::sigmoid", {Kind::kOther, PullSigmoid}},
+      {"aten::tanh", {Kind::kOther, PullTanh}},
+      {"aten::select", {Kind::kSelection, PullSelect}},
+      {"aten::chunk", {Kind::kSelection, PullThrough}},
+      {"aten::split", {Kind::kSelection, PullThrough}}};
   return rules;
 }
 
 const Rule* RuleOf(const Operation& operation) {
   const auto found = Rules().find(operation.name());
-  if (found == Rules().end() || !operation.output().defined()) return nullptr;
+  if (found == Rules().end()) return nullptr;
   return found->second.applies(operation) ? &found->second : nullptr;
+}
+
+void VisitResults(const Operation& operation, const std::function<void(const at::Tensor&)>& visit) {
+  for (const c10::IValue& output : operation.outputs) VisitTensors(output, visit);
+}
+
+void VisitInputs(const Operation& operation, const std::function<void(const at::Tensor&)>& visit) {
+  for (const c10::IValue& input : operation.inputs) VisitTensors(input, visit);
+}
+
+bool GivesTensors(const Operation& operation) {
+  bool found = false;
+  VisitResults(operation, [&](const at::Tensor&) { found = true; });
+  return found;
+}
+
+/// The tensors that the rest of the network sees: the outputs, what an operation without a rule
+/// takes in, what a sum repeats to fit its other term, and what is cut into parts of which one is
+/// seen (a point is a whole result).
+std::unordered_set<Key> SeenOutside(const OperationTape& tape) {
+  std::unordered_set<Key> seen = {KeyOf(tape.output())};
+  const auto& operations = tape.operations();
+  for (auto i = operations.rbegin(); i != operations.rend(); ++i) {
+    const Rule* rule = RuleOf(*i);
+    bool outside = rule == nullptr && GivesTensors(*i);
+    if (!i->output().defined()) {
+      VisitResults(*i, [&](const at::Tensor& t) { outside = outside || seen.contains(KeyOf(t)); });
+    }
+    const bool sum = rule != nullptr && rule->kind == Kind::kSum;
+    VisitInputs(*i, [&](const at::Tensor& t) {
+      if (outside || (sum && t.sizes() != i->output().sizes())) seen.insert(KeyOf(t));
+    });
+  }
+  return seen;
 }
 
 }  // namespace
 
 LocalTail FindTail(const OperationTape& tape, std::size_t begin) {
   const auto& operations = tape.operations();
-  LocalTail tail{begin, begin, {}, false};
-  std::set<Key> inside = {KeyOf(operations[begin].output())};
-  std::vector<std::size_t> path;
-  std::map<Key, std::size_t> last_use;
+  const std::unordered_set<Key> seen = SeenOutside(tape);
+  const Key first = KeyOf(operations[begin].output());
+  LocalTail tail;
+  if (seen.contains(first)) return {{{begin, false}}, {}};
+  std::unordered_map<Key, bool> inside = {{first, false}};  // and whether it is rectified
   for (std::size_t i = begin + 1; i < operations.size(); ++i) {
-    for (const c10::IValue& input : operations[i].inputs) {
-      VisitTensors(input, [&](const at::Tensor& t) { last_use[KeyOf(t)] = i; });
-    }
-  }
-  bool rectified = false;
-  for (std::size_t i = begin + 1; i < operations.size(); ++i) {
-    const at::Tensor output = operations[i].output();
     bool uses = false;
-    bool broadcast = false;
-    for (const c10::IValue& input : operations[i].inputs) {
-      VisitTensors(input, [&](const at::Tensor& t) {
-        if (!inside.contains(KeyOf(t))) return;
-        uses = true;
-        broadcast = broadcast || (output.defined() && t.sizes() != output.sizes());
-      });
-    }
-    if (!uses) continue;
-    const Rule* rule = RuleOf(operations[i]);
-    if (rule == nullptr || inside.contains(KeyOf(output))) break;
-    if (rule->kind == Kind::kSum && broadcast) break;
-    path.push_back(i);
-    inside.insert(KeyOf(output));
-    if (rule->kind == Kind::kRectifier) rectified = true;
-    if (rule->kind == Kind::kSum || rule->kind == Kind::kMean) rectified = false;
-    // All of the tail flows through this result if nothing else in it is used later.
-    bool closed = true;
-    for (const Key key : inside) {
-      if (key == KeyOf(output)) continue;
-      closed = closed && (last_use[key] <= i) && key != KeyOf(tape.output());
-    }
-    if (closed) tail = {begin, i, path, rectified};
+    bool rectified = false;
+    VisitInputs(operations[i], [&](const at::Tensor& t) {
+      const auto found = inside.find(KeyOf(t));
+      if (found == inside.end()) return;
+      uses = true;
+      rectified = rectified || found->second;
+    });
+    if (!uses || !GivesTensors(operations[i])) continue;
+    const Kind kind = RuleOf(operations[i])->kind;
+    rectified = kind == Kind::kRectifier || (kind == Kind::kSelection && rectified);
+    tail.operations.push_back(i);
+    VisitResults(operations[i], [&](const at::Tensor& t) {
+      if (seen.contains(KeyOf(t))) {
+        tail.points.push_back({i, rectified});
+      } else {
+        inside.try_emplace(KeyOf(t), rectified);
+      }
+    });
   }
   return tail;
 }
 
-at::Tensor PullBack(const OperationTape& tape, const LocalTail& tail, at::Tensor signal) {
-  if (tail.operations.empty()) return signal;
-  Signals signals;
-  signals.Add(tape.operations()[tail.point].output(), signal);
-  for (auto i = tail.operations.rbegin(); i != tail.operations.rend(); ++i) {
-    const Operation& operation = tape.operations()[*i];
-    const at::Tensor at_output = signals.Take(operation.output());
-    if (at_output.defined()) Rules().at(operation.name()).pull(operation, at_output, signals);
+std::vector<at::Tensor> PullBack(const OperationTape& tape,
+                                 const std::vector<std::size_t>& operations,
+                                 const std::vector<PointSignal>& points,
+                                 const std::vector<std::size_t>& begins) {
+  const auto& all = tape.operations();
+  std::unordered_set<Key> inside;
+  for (const std::size_t i : operations) {
+    VisitResults(all[i], [&](const at::Tensor& t) { inside.insert(KeyOf(t)); });
   }
-  return signals.Take(tape.operations()[tail.begin].output());
+  for (const std::size_t i : begins) inside.insert(KeyOf(all[i].output()));
+  for (const PointSignal& point : points) inside.erase(KeyOf(all[point.operation].output()));
+  Signals signals(std::move(inside));
+  for (const PointSignal& point : points) {
+    signals.Seed(all[point.operation].output(), point.signal);
+  }
+  for (auto i = operations.rbegin(); i != operations.rend(); ++i) {
+    const at::Tensor at_result = AtResult(all[*i], signals);
+    if (at_result.defined()) Rules().at(all[*i].name()).pull(all[*i], at_result, signals);
+  }
+  std::vector<at::Tensor> at_begins;
+  for (const std::size_t i : begins) at_begins.push_back(signals.Of(all[i].output()));
+  return at_begins;
 }
 
 }  // namespace ndcao

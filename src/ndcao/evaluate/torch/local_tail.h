@@ -13,18 +13,37 @@
 
 namespace ndcao {
 
-struct LocalTail {
-  std::size_t begin = 0;                ///< The operation that has the weights.
-  std::size_t point = 0;                ///< The last operation; `begin` if the tail is empty.
-  std::vector<std::size_t> operations;  ///< Those after `begin`, in order; the last is `point`.
-  bool rectified = false;               ///< The point is zero where its derivative is.
+/// Where a tail ends.
+struct TailPoint {
+  std::size_t operation = 0;
+  bool rectified = false;  ///< Its result is zero where its derivative is.
+
+  bool operator==(const TailPoint&) const = default;
 };
 
-/// The longest tail whose last result is all that the rest of the network sees of `begin`.
+struct LocalTail {
+  std::vector<TailPoint> points;        ///< In order; the operation itself if the tail is empty.
+  std::vector<std::size_t> operations;  ///< Those after the one with the weights, in order.
+};
+
+/// All operations with a known derivative and no parameters that lead from `begin` to what others
+/// take in: the points. Nothing else of `begin` reaches the rest of the network. A recurrent
+/// layer's tail leads through its memory to the state after every later step.
 LocalTail FindTail(const OperationTape& tape, std::size_t begin);
 
-/// The signal at the tail's point, taken back to the result of its first operation. `tape` is of
-/// any pass of the network in which the tail was found.
-at::Tensor PullBack(const OperationTape& tape, const LocalTail& tail, at::Tensor signal);
+/// A signal at the result of an operation.
+struct PointSignal {
+  std::size_t operation = 0;
+  at::Tensor signal;
+};
+
+/// The signals at the points of tails, taken back through their `operations` (in order, of all of
+/// them) to the results of `begins`. A signal is all that its point does to the loss, so none is
+/// taken back through what comes after a point. `tape` is of any pass of the network in which the
+/// tails were found.
+std::vector<at::Tensor> PullBack(const OperationTape& tape,
+                                 const std::vector<std::size_t>& operations,
+                                 const std::vector<PointSignal>& points,
+                                 const std::vector<std::size_t>& begins);
 
 }  // namespace ndcao

@@ -53,7 +53,7 @@ class Planner {
     for (std::size_t i = 0; i < operations().size(); ++i) {
       const Operation& operation = operations()[i];
       const auto call = FindWeightCall(operation, i, memory_);
-      if (call) calls_.push_back({*call, {}, 0});
+      if (call) calls_.push_back({*call, {}});
       const bool view = operation.output().defined() &&
                         operation.output().scalar_type() == at::kFloat &&
                         operation.output().numel() > 0 && memory_.Holds(operation.output());
@@ -73,22 +73,25 @@ class Planner {
     std::vector<SiteCall> kept;
     for (SiteCall& site : calls_) {
       // Where tensors are written into, what a tail was given may be gone.
-      site.tail = passes_.three.obstacle().empty()
-                      ? FindTail(passes_.three, site.call.operation)
-                      : LocalTail{site.call.operation, site.call.operation, {}, false};
+      site.tail = passes_.three.obstacle().empty() ? FindTail(passes_.three, site.call.operation)
+                                                   : LocalTail{{{site.call.operation, false}}, {}};
       bool coupled = false;
-      const auto axis = FindAxis(passes_, site.tail.point, coupled);
+      bool found = true;
+      for (const TailPoint& point : site.tail.points) {
+        const auto axis = FindAxis(passes_, point.operation, coupled);
+        found = found && axis;
+        if (axis) axes_.try_emplace(point.operation, *axis);
+      }
       if (coupled) {
         return Invalid(fmt::format(
             "{} of '{}' gives an example other activations when the others in its batch change; "
             "normalise with stored statistics (--batch-norm eval) or train with --probe weights",
             operations()[site.call.operation].name(), NameOf(site)));
       }
-      if (!axis) {
+      if (!found) {
         Exclude(site, "its activations have no dimension for the examples");
         continue;
       }
-      axes_.try_emplace(site.tail.point, *axis);
       kept.push_back(site);
     }
     calls_ = std::move(kept);
@@ -140,7 +143,7 @@ class Planner {
         const std::size_t b = root(i);
         if (!fresh) group[std::max(a, b)] = std::min(a, b);
       };
-      join(by_point, calls_[i].tail.point);
+      for (const TailPoint& point : calls_[i].tail.points) join(by_point, point.operation);
       if (calls_[i].call.weight) join(by_weight, TensorsOf(calls_[i]).front());
     }
     std::map<std::size_t, std::vector<SiteCall>> sites;
@@ -150,19 +153,19 @@ class Planner {
 
   void AddSite(std::vector<SiteCall> calls) {
     TorchSite site;
-    std::map<std::size_t, std::size_t> points;
-    for (const SiteCall& call : calls) points.try_emplace(call.tail.point, 0);
-    for (auto& [operation, index] : points) {
-      index = site.points.size();
+    std::map<std::size_t, bool> points;  // and whether they are rectified
+    std::set<std::size_t> tail;
+    for (const SiteCall& call : calls) {
+      for (const TailPoint& point : call.tail.points) points[point.operation] = point.rectified;
+      tail.insert(call.tail.operations.begin(), call.tail.operations.end());
+    }
+    for (const auto& [operation, rectified] : points) {
       const at::Tensor result = operations()[operation].output();
       site.points.push_back({operation, axes_.at(operation),
-                             static_cast<std::uint64_t>(result.numel() / kFew), false});
-    }
-    for (SiteCall& call : calls) {
-      call.point = points.at(call.tail.point);
-      site.points[call.point].rectified = call.tail.rectified;
+                             static_cast<std::uint64_t>(result.numel() / kFew), rectified});
     }
     site.calls = std::move(calls);
+    site.tail.assign(tail.begin(), tail.end());
     result_.plan.sites.push_back(Describe(site));
     result_.sites.push_back(std::move(site));
   }

@@ -25,16 +25,16 @@ struct ProbePoint {
   bool rectified = false;
 };
 
-/// A use of weights, and which of its site's points its tail leads to.
+/// A use of weights, and where what it gives goes to.
 struct SiteCall {
   WeightCall call;
   LocalTail tail;
-  std::size_t point = 0;
 };
 
 struct TorchSite {
   std::vector<ProbePoint> points;  ///< In the order of the pass.
   std::vector<SiteCall> calls;
+  std::vector<std::size_t> tail;  ///< Operations of all tails, in the order of the pass.
 };
 
 struct TorchPlan {

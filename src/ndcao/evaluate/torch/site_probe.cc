@@ -26,7 +26,7 @@ double RootMeanSquare(const std::vector<at::Tensor>& tensors) {
 
 /// A probe of a site on every example: which way it went, and what came of it.
 struct Probe {
-  at::Tensor direction;  ///< z: [B, units], the change of the activations.
+  at::Tensor direction;  ///< m: [B, columns], the change of the activations, summed over cells.
   at::Tensor response;   ///< c: [B]
   at::Tensor weights;    ///< kWeights: [B, weights], the signs themselves.
 };
@@ -38,6 +38,10 @@ class SiteProbe {
       : site_(site), described_(described), index_(index), clean_(clean), request_(request) {
     for (const ProbePoint& point : site.points) {
       results_.push_back(clean.tape->operations()[point.operation].output());
+    }
+    if (request.learned && !described.cells.empty()) {
+      auto* cells = const_cast<std::uint32_t*>(described.cells.data());
+      cells_ = at::from_blob(cells, {static_cast<std::int64_t>(described.units)}, at::kInt);
     }
     bool rectified = false;
     for (const ProbePoint& point : site.points) rectified = rectified || point.rectified;
@@ -53,6 +57,11 @@ class SiteProbe {
   /// Undefined: every activation is open.
   const at::Tensor& gate() const { return gate_; }
 
+  /// [B, units] of values that the units of a cell share: [B, columns].
+  at::Tensor Spread(const at::Tensor& shared) const {
+    return cells_.defined() ? shared.index_select(1, cells_) : shared;
+  }
+
   Probe Take(std::uint32_t k) const {
     return described_.kind == SiteKind::kWeights ? ProbeWeights(k) : ProbeActivations(k);
   }
@@ -67,13 +76,22 @@ class SiteProbe {
     return ((losses - clean_.losses) * (1 / scale)).nan_to_num_(0, 0, 0);
   }
 
+  /// [B, columns]: sums over the cells.
+  at::Tensor Sums(const at::Tensor& of_units) const {
+    const auto columns = static_cast<std::int64_t>(described_.columns);
+    return at::zeros({of_units.size(0), columns}).index_add_(1, cells_, of_units);
+  }
+
   Probe ProbeActivations(std::uint32_t k) const {
     Probe probe;
     const auto examples = static_cast<std::int64_t>(request_.examples.size());
-    const auto units = static_cast<std::int64_t>(described_.units);
-    probe.direction = Signs(request_.seed, request_.step, Stream(k),
-                            request_.first * described_.units, {examples, units});
-    if (gate_.defined()) probe.direction.mul_(gate_);
+    const std::uint64_t columns = cells_.defined() ? described_.columns : described_.units;
+    const at::Tensor signs =
+        Signs(request_.seed, request_.step, Stream(k), request_.first * columns,
+              {examples, static_cast<std::int64_t>(columns)});
+    at::Tensor moved = Spread(signs);
+    if (gate_.defined()) moved.mul_(gate_);
+    probe.direction = cells_.defined() ? Sums(moved) : moved;
     const double scale = request_.sigma * RootMeanSquare(results_);
     if (!(scale > 0) || !std::isfinite(scale)) {
       probe.response = at::zeros_like(clean_.losses);
@@ -83,7 +101,7 @@ class SiteProbe {
     std::int64_t from = 0;
     for (std::size_t i = 0; i < results_.size(); ++i) {
       const auto width = static_cast<std::int64_t>(site_.points[i].units);
-      const at::Tensor rows = probe.direction.narrow(1, from, width) * scale;
+      const at::Tensor rows = moved.narrow(1, from, width) * scale;
       changes.push_back(
           {site_.points[i].operation, site_.points[i].axis.Result(rows, results_[i].sizes())});
       from += width;
@@ -126,6 +144,7 @@ class SiteProbe {
   const ProbeRequest& request_;
   std::vector<at::Tensor> results_;
   at::Tensor gate_;
+  at::Tensor cells_;  // [units]; undefined: every unit is its own
 };
 
 double SumOfSquares(const at::Tensor& t) {
@@ -159,19 +178,21 @@ at::Tensor Signs(std::uint64_t seed, std::uint64_t step, std::uint32_t stream, s
 
 void AddOuterProducts(const TorchSite& site, const OperationTape& tape, const at::Tensor& signal,
                       const ParameterMemory& memory, const at::Tensor& gradient) {
-  std::vector<at::Tensor> at_points;
+  std::vector<PointSignal> at_points;
   std::int64_t from = 0;
   for (const ProbePoint& point : site.points) {
     const auto width = static_cast<std::int64_t>(point.units);
     at::Tensor rows = signal.narrow(1, from, width);
     if (site.points.size() > 1) rows = rows.contiguous();
-    at_points.push_back(
-        point.axis.Result(rows, tape.operations()[point.operation].output().sizes()));
+    const Operation& operation = tape.operations()[point.operation];
+    at_points.push_back({point.operation, point.axis.Result(rows, operation.output().sizes())});
     from += width;
   }
-  for (const SiteCall& call : site.calls) {
-    AddOuterProduct(call.call, tape.operations()[call.call.operation],
-                    PullBack(tape, call.tail, at_points[call.point]), memory, gradient);
+  std::vector<std::size_t> begins;
+  for (const SiteCall& call : site.calls) begins.push_back(call.call.operation);
+  const std::vector<at::Tensor> signals = PullBack(tape, site.tail, at_points, begins);
+  for (std::size_t i = 0; i < begins.size(); ++i) {
+    AddOuterProduct(site.calls[i].call, tape.operations()[begins[i]], signals[i], memory, gradient);
   }
 }
 
@@ -180,12 +201,13 @@ void MeasureSite(const TorchSite& site, const ProbeSite& described, std::size_t 
                  const ParameterMemory& memory, const at::Tensor& gradient, SiteSums& sums) {
   const SiteProbe prober(site, described, index, clean, request);
   const double share = 1.0 / request.probes;
-  at::Tensor estimate;
+  at::Tensor estimate;  // [B, columns]
+  at::Tensor signal;    // [B, units]
   if (request.learned) {
     estimate = at::mm(clean.error, estimator);
-    if (prober.gate().defined()) estimate.mul_(prober.gate());
+    signal = prober.Spread(estimate);
+    if (prober.gate().defined()) signal = signal * prober.gate();
   }
-  at::Tensor signal = estimate;
   for (std::uint32_t k = 0; k < request.probes; ++k) {
     Probe probe = prober.Take(k);
     sums.observed += SumOfSquares(probe.response);

@@ -23,7 +23,7 @@ struct CleanPass {
       changed;
 };
 
-/// Probes a site and adds its outer products to `gradient` (flat, d). `estimator`: [r, units],
+/// Probes a site and adds its outer products to `gradient` (flat, d). `estimator`: [r, columns],
 /// learned runs only.
 void MeasureSite(const TorchSite& site, const ProbeSite& described, std::size_t index,
                  const CleanPass& clean, const ProbeRequest& request, const at::Tensor& estimator,

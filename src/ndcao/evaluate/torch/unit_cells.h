@@ -1,6 +1,6 @@
-// Which activations share a column of their site's estimator: neighbouring positions of a feature
-// map, and neighbouring steps of a sequence. A place that uses the same weights at many positions
-// has more activations than probes can tell apart; what neighbours do to the loss is alike.
+// Which activations share a column of their site's estimator: all positions of a feature map, and
+// neighbouring steps of a sequence. A place that uses the same weights at many positions has more
+// activations than probes can tell apart in time; what they do to the loss is alike.
 // Internal to evaluate/torch.
 #pragma once
 
@@ -16,9 +16,9 @@ struct PointShape {
   std::size_t feature = 0;  ///< Which of the sizes.
 };
 
-/// The cell of every unit, cells numbered from 0: cubes of positions (and of points, if all are of
-/// one shape) with the least power of two as their side that leaves at most 1,024 cells, or as few
-/// as there can be. Empty if no sharing is needed.
+/// The cell of every unit, cells numbered from 0. Up to 1,024 units: empty, every unit is its own.
+/// Above, the positions of a point share; and points, if all are of one shape, in runs of the least
+/// power of two that leaves at most 1,024 cells, or as few as there can be.
 std::vector<std::uint32_t> ShareCells(const std::vector<PointShape>& points);
 
 }  // namespace ndcao

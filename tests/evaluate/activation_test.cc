@@ -389,14 +389,14 @@ TEST(ProbePlanTest, ManyActivationsShareColumns) {
        Describe("    h = torch.conv2d(x, self.a.weight, padding=1).relu()\n"
                 "    h = torch.conv2d(h, self.b.weight, padding=1).relu()\n"
                 "    return torch.linear(h.flatten(1), self.c.weight)\n",
-                {{"a.weight", {3, 1, 3, 3}}, {"b.weight", {2, 3, 3, 3}}, {"c.weight", {4, 1152}}}),
+                {{"a.weight", {5, 1, 3, 3}}, {"b.weight", {4, 5, 3, 3}}, {"c.weight", {4, 2304}}}),
        {1, 24, 24}});
   ASSERT_EQ(f.plan.plan.sites.size(), 3u);
   for (std::size_t i = 0; i < 2; ++i) {
     const ProbeSite& site = f.plan.plan.sites[i];
     EXPECT_EQ(site.kind, SiteKind::kActivations);  // fewer columns than weights
     EXPECT_EQ(site.cells.size(), site.units);
-    EXPECT_EQ(site.columns, 3 - i);
+    EXPECT_EQ(site.columns, 5 - i);
   }
   EXPECT_TRUE(f.plan.plan.sites[2].cells.empty());
 }

@@ -10,6 +10,7 @@ namespace {
 TEST(UnitCellsTest, FewUnitsKeepTheirOwn) {
   EXPECT_TRUE(ShareCells({{{6, 12, 12}, 0}}).empty());
   EXPECT_TRUE(ShareCells({{{256}, 0}}).empty());
+  EXPECT_TRUE(ShareCells({{{8, 16, 16}, 0}}).empty());
 }
 
 TEST(UnitCellsTest, FeaturesAreNeverShared) {

@@ -7,6 +7,8 @@
 namespace ndcao {
 namespace {
 
+// Measured in docs/results.md: with fewer units, sharing loses what their places tell.
+constexpr std::int64_t kMostAlone = 2048;
 // With 128 examples and ten features the estimator's step is then an 80th (docs/activations.md).
 constexpr std::int64_t kMostCells = 1024;
 
@@ -34,7 +36,7 @@ std::int64_t FeatureOfUnit(const PointShape& point, std::int64_t unit) {
 std::vector<std::uint32_t> ShareCells(const std::vector<PointShape>& points) {
   std::int64_t units = 0;
   for (const PointShape& point : points) units += Units(point);
-  if (units <= kMostCells) return {};
+  if (units <= kMostAlone) return {};
   const bool alike = std::all_of(points.begin(), points.end(), [&](const PointShape& point) {
     return point.sizes == points.front().sizes && point.feature == points.front().feature;
   });

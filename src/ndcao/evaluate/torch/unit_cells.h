@@ -16,7 +16,7 @@ struct PointShape {
   std::size_t feature = 0;  ///< Which of the sizes.
 };
 
-/// The cell of every unit, cells numbered from 0. Up to 1,024 units: empty, every unit is its own.
+/// The cell of every unit, cells numbered from 0. Up to 2,048 units: empty, every unit is its own.
 /// Above, the positions of a point share; and points, if all are of one shape, in runs of the least
 /// power of two that leaves at most 1,024 cells, or as few as there can be.
 std::vector<std::uint32_t> ShareCells(const std::vector<PointShape>& points);

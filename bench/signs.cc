@@ -54,7 +54,7 @@ void Measure(std::size_t parameters, std::uint32_t evaluations, int repeats, dou
   std::vector<float> base(size, 0.5f);
   std::vector<float> out(size);
   std::vector<Term> terms;
-  for (std::uint32_t k = 0; k < evaluations; ++k) terms.push_back({k, 1e-3f});
+  for (std::uint32_t k = 0; k < evaluations; ++k) terms.push_back({k, 1 << 20});
   const SignKey key{1, 2, 3};
   const auto d = static_cast<double>(size);
   std::vector<Measurement> all = {
@@ -63,7 +63,7 @@ void Measure(std::size_t parameters, std::uint32_t evaluations, int repeats, dou
     all.push_back({fmt::format("perturb {}", kernels.name), d,
                    [&] { kernels.add(key, 1e-3f, 0, base.data(), out.data(), size); }});
     all.push_back({fmt::format("accumulate {}", kernels.name), d * evaluations,
-                   [&] { kernels.add_terms(key, terms, 0, out.data(), size); }});
+                   [&] { kernels.add_terms(key, terms, 1e-9f, 0, out.data(), size); }});
   }
   for (int i = 0; i < repeats; ++i) {
     for (Measurement& m : all) m.rates.push_back(Rate(m, seconds));

@@ -152,6 +152,10 @@ class StagesTest(ClusterProgram):
                      says="--mode async")
         self.refused(*cut, "2", *flags, "--mode", "async", "--update-periods", "1,10,1", "--out",
                      self.path("x"), says="--update-periods 1,10,1")
+        self.refused(*cut, "2", *flags, "--precision", "bf16", "--out", self.path("x"),
+                     says="--precision bf16: the stages")
+        self.refused(*cut, "2", *flags, "--audit", "0.25", "--out", self.path("x"),
+                     says="--audit 0.25: in a partitioned run")
         self.split("cut", 2, *flags)
         self.split("other", 2, *flags, "--seed", "2")
         first = self.stage("cut", 1, "run", "--patience", "20")

@@ -12,7 +12,7 @@ StageHead SomeHead() {
   head.stage = 2;
   head.stages = 3;
   head.split = 77;
-  head.spec = "format = 1\n";
+  head.spec = "format = 2\n";
   head.layout.Add("fc1.weight", {4, 3});
   head.layout.Add("fc1.bias", {4});
   head.initial_digest = "digest";

@@ -2,7 +2,10 @@
 // rapidcheck's adapter needs gtest first.
 #include <rapidcheck/gtest.h>
 
+#include <algorithm>
 #include <bit>
+#include <cmath>
+#include <limits>
 #include <vector>
 
 #include "ndcao/random/philox.h"
@@ -66,49 +69,123 @@ RC_GTEST_PROP(SignKernelsTest, EachKernelAddsTheSignsOfRandom123, ()) {
   }
 }
 
-RC_GTEST_PROP(SignKernelsTest, EachKernelAddsTermsInTheirOrder, ()) {
+// Weights of both signs and of very different sizes; of up to 70 of them the absolute values add up
+// to less than 2^31.
+std::vector<Term> AnyTerms() {
+  const auto count = *rc::gen::inRange<std::size_t>(0, 71);
+  const auto first = *rc::gen::inRange<std::uint32_t>(0, (1u << 24) - 71);
+  std::vector<Term> terms;
+  for (std::uint32_t t = 0; t < count; ++t) {
+    const auto bits = *rc::gen::inRange(1, 25);
+    terms.push_back({first + t, *rc::gen::inRange(-(1 << bits), 1 << bits)});
+  }
+  return terms;
+}
+
+RC_GTEST_PROP(SignKernelsTest, EachKernelSumsTheSignsOfRandom123, ()) {
   const SignKey key = AnyKey();
   const std::uint64_t first = AnyFirst() / kSignsPerPosition * kSignsPerPosition;
   const std::size_t count = *rc::gen::inRange<std::size_t>(1, 40) * kSignsPerPosition;
-  std::vector<Term> terms(*rc::gen::inRange<std::size_t>(0, 40));
-  for (std::size_t t = 0; t < terms.size(); ++t) {
-    // Of very different sizes, so that another order would round to another sum.
-    terms[t] = {static_cast<std::uint32_t>(3 * t + 1), 1e-4f * static_cast<float>(1 + t * t * t)};
-  }
+  const std::vector<Term> terms = AnyTerms();
   const std::vector<float> base = AnyValues(count);
-  std::vector<float> expected = base;
+  constexpr float kUnit = 0x1p-20f;
+  std::vector<std::int64_t> sums(count, 0);
   for (const Term& term : terms) {
     for (std::size_t i = 0; i < count; ++i) {
-      expected[i] =
-          Reference({key.seed, key.trial, term.evaluation}, term.scale, first + i, expected[i]);
+      const float sign = Reference({key.seed, key.trial, term.evaluation}, 1, first + i, 0);
+      sums[i] += sign < 0 ? -std::int64_t{term.weight} : term.weight;
     }
   }
+  std::vector<float> expected = base;
+  for (std::size_t i = 0; i < count; ++i) expected[i] += kUnit * static_cast<float>(sums[i]);
   for (const Kernels& kernels : SupportedKernels()) {
     std::vector<float> sum = base;
-    kernels.add_terms(key, terms, first, sum.data(), count);
+    sum.push_back(7.0f);
+    kernels.add_terms(key, terms, kUnit, first, sum.data(), count);
+    RC_ASSERT(sum.back() == 7.0f);
+    sum.pop_back();
     RC_ASSERT(Bits(sum) == Bits(expected));
   }
 }
 
-RC_GTEST_PROP(SignKernelsTest, AnyRangeIsCutIntoWholePositionsRightly, ()) {
+RC_GTEST_PROP(SignKernelsTest, OneEvaluationAloneIsExact, ()) {
   const SignKey key = AnyKey();
   const std::uint64_t first = AnyFirst();
-  const std::size_t count = *rc::gen::inRange<std::size_t>(0, 1000);
+  const std::size_t count = *rc::gen::inRange<std::size_t>(0, 9000);
+  const float scale = static_cast<float>(*rc::gen::inRange(-1000000, 1000000)) * 1e-9f;
   const std::vector<float> base = AnyValues(count);
-  std::vector<float> once(count);
-  std::vector<float> twice(count);
+  std::vector<float> expected(count);
   for (std::size_t i = 0; i < count; ++i) {
-    once[i] = Reference(key, 0.5f, first + i, base[i]);
-    // Evaluation 1 has no weight.
-    const float sum = Reference({key.seed, key.trial, 0}, 0.25f, first + i, base[i]);
-    twice[i] = Reference({key.seed, key.trial, 2}, -3e-7f, first + i, sum);
+    expected[i] = Reference(key, scale, first + i, base[i]);
   }
   std::vector<float> out(count);
-  AddSigned(key, 0.5f, first, base.data(), out.data(), count);
-  RC_ASSERT(Bits(out) == Bits(once));
+  AddSigned(key, scale, first, base.data(), out.data(), count);
+  RC_ASSERT(Bits(out) == Bits(expected));
   std::vector<float> sum = base;
-  AddSignedSum(key, std::vector<float>{0.25f, 0.0f, -3e-7f}, first, sum);
-  RC_ASSERT(Bits(sum) == Bits(twice));
+  std::vector<float> scales(*rc::gen::inRange<std::size_t>(1, 9), 0.0f);
+  scales.back() = scale;
+  const SignKey last = {key.seed, key.trial, static_cast<std::uint32_t>(scales.size() - 1)};
+  for (std::size_t i = 0; i < count; ++i) {
+    expected[i] = base[i] + Reference(last, scale, first + i, 0);
+  }
+  AddSignedSum(key, scales, first, sum);
+  RC_ASSERT(Bits(sum) == Bits(expected));
+}
+
+// However a range is cut, wherever in a position, the sums are the same.
+RC_GTEST_PROP(SignKernelsTest, ASumOfAnyRangeIsThatRangeOfTheWhole, ()) {
+  const SignKey key = AnyKey();
+  const std::uint64_t first = AnyFirst();
+  const std::size_t count = *rc::gen::inRange<std::size_t>(1, 9000);
+  const auto cut = *rc::gen::inRange<std::size_t>(0, count + 1);
+  std::vector<float> scales(*rc::gen::inRange<std::size_t>(1, 71));
+  for (float& scale : scales) {
+    scale = static_cast<float>(*rc::gen::inRange(-1000000, 1000000)) * 1e-7f;
+  }
+  const std::vector<float> base = AnyValues(count);
+  std::vector<float> whole = base;
+  AddSignedSum(key, scales, first, whole);
+  std::vector<float> parts = base;
+  AddSignedSum(key, scales, first, std::span(parts).first(cut));
+  AddSignedSum(key, scales, first + cut, std::span(parts).subspan(cut));
+  RC_ASSERT(Bits(whole) == Bits(parts));
+}
+
+// The sum is as near to the real one as a float can be, but for a rounding of each scale.
+RC_GTEST_PROP(SignKernelsTest, ASumIsAsPreciseAsItsTerms, ()) {
+  const SignKey key = AnyKey();
+  std::vector<float> scales(*rc::gen::inRange<std::size_t>(1, 71));
+  double total = 0;
+  for (float& scale : scales) {
+    scale =
+        std::ldexp(static_cast<float>(*rc::gen::inRange(-1000, 1000)), *rc::gen::inRange(-60, 20));
+    total += std::abs(scale);
+  }
+  std::vector<float> sum(300, 0.0f);
+  AddSignedSum(key, scales, 0, sum);
+  for (std::size_t i = 0; i < sum.size(); ++i) {
+    double expected = 0;
+    for (std::uint32_t k = 0; k < scales.size(); ++k) {
+      expected += Reference({key.seed, key.trial, k}, scales[k], i, 0);
+    }
+    const double rounding = 0.5 * static_cast<double>(scales.size()) * std::ldexp(total, -29);
+    RC_ASSERT(std::abs(sum[i] - expected) <= rounding + std::ldexp(std::abs(expected), -23));
+  }
+}
+
+TEST(SignKernelsTest, AScaleThatIsNotFiniteSpoilsTheSum) {
+  std::vector<float> sum(10, 1.0f);
+  AddSignedSum({1, 2, 0}, std::vector<float>{1.0f, std::numeric_limits<float>::infinity()}, 5, sum);
+  for (const float value : sum) EXPECT_TRUE(std::isnan(value));
+}
+
+TEST(SignKernelsTest, SumsOfNothingAndOfTheSmallestScalesAreExact) {
+  std::vector<float> sum(10, 1.0f);
+  AddSignedSum({1, 2, 0}, std::vector<float>{0.0f, 0.0f}, 5, sum);
+  EXPECT_EQ(sum, std::vector<float>(10, 1.0f));
+  std::fill(sum.begin(), sum.end(), 0.0f);
+  AddSignedSum({1, 2, 0}, std::vector<float>{0x1p-126f}, 5, sum);
+  for (const float value : sum) EXPECT_EQ(std::abs(value), 0x1p-126f);
 }
 
 TEST(SignKernelsTest, TheFirstIsForAnyProcessor) {

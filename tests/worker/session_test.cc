@@ -71,6 +71,64 @@ TEST(SessionTest, AStragglerDelaysNobodyAndChangesNothing) {
   EXPECT_EQ(slow.replica->digest(), plain.replica->digest());
 }
 
+/// A group of another process, based on what `replica` has folded.
+GroupRecord GroupOfAnother(const Replica& replica, std::uint32_t slot, WorkerId worker) {
+  GroupRecord group;
+  group.trial = TrialId::Sync(replica.round().round, slot);
+  group.base = replica.next_offset();
+  group.base_chain = replica.chain();
+  group.worker = worker;
+  group.examples = static_cast<std::uint32_t>(replica.spec().group_cost());
+  group.centre = 1;
+  for (std::uint32_t k = 0; k < replica.spec().shape.evaluations; ++k) {
+    group.losses.push_back(1 + 1e-3f * static_cast<float>(k));
+  }
+  return group;
+}
+
+// Three other workers have slots of their own, 0, 2 and 3, and fill them as soon as the session has
+// filled its slot. It has joined last, and by its number it would begin at slot 3: the habits it
+// reads from the journal leave it slot 1, and it finds it in every round.
+TEST(SessionTest, AWorkerBeginsWhereTheOthersLeaveASlot) {
+  constexpr WorkerId kMine = 3;
+  constexpr std::uint64_t kRounds = 6;
+  FunctionRun run(FunctionSpec(4 * kRounds));
+  Replica others =
+      Replica::Create(run.replica->spec(), run.problem->layout(), run.problem->Initial(1).value())
+          .value();
+  const auto append = [&](const Record& record) {
+    ASSERT_TRUE(run.journal.Append(record).ok());
+    SerialExecutor executor;
+    for (const Entry& entry : run.journal.Read(others.next_offset(), 100, {}).value()) {
+      ASSERT_TRUE(others.Apply(entry, executor).ok());
+    }
+  };
+  for (WorkerId worker = 0; worker < kMine; ++worker) append(JoinRecord{"other"});
+  append(GroupOfAnother(others, 0, 0));
+  append(GroupOfAnother(others, 1, 0));  // besides its own: nobody's
+  append(GroupOfAnother(others, 2, 1));
+  append(GroupOfAnother(others, 3, 2));
+  append(GroupOfAnother(others, 0, 0));
+
+  std::vector<std::uint32_t> mine;
+  SessionOptions options = Threads(1);
+  options.on_entry = [&](const Replica& replica, const Entry& entry, Outcome outcome) {
+    const auto* group = std::get_if<GroupRecord>(&entry.record);
+    if (group == nullptr || outcome != Outcome::kFolded) return;
+    if (group->worker == kMine) {
+      mine.push_back(group->trial.slot());
+      (void)run.journal.Append(GroupOfAnother(replica, 2, 1));
+      (void)run.journal.Append(GroupOfAnother(replica, 3, 2));
+    } else if (group->trial.slot() == 3 && group->trial.round() > 0 && !replica.done()) {
+      (void)run.journal.Append(GroupOfAnother(replica, 0, 0));
+    }
+  };
+  const auto result = run.Train(options);
+  ASSERT_TRUE(result.ok()) << result.error().message();
+  EXPECT_EQ(mine, std::vector<std::uint32_t>(kRounds - 1, 1));
+  EXPECT_EQ(run.replica->counters().duplicates, 0u);
+}
+
 TEST(SessionTest, AsynchronousThreadsTrainAndTheirJournalReplays) {
   RunSpec spec = FunctionSpec(600, RunMode::kAsync);
   spec.clock = {ClockKind::kPoisson, 1, 10};

@@ -1,13 +1,12 @@
 #include "ndcao/block/perturbing.h"
 
 #include <algorithm>
-#include <array>
 
 namespace ndcao {
 namespace {
 
 // Parameters per piece: enough work to be worth handing to a thread, few enough to stay in the
-// first-level cache while the perturbations of every evaluation are regenerated.
+// first-level cache. Pieces end at multiples of it, where the random numbers begin a position.
 constexpr std::uint64_t kPiece = 4096;
 
 }  // namespace
@@ -45,8 +44,9 @@ void ForEachPiece(const Slice& slice, Executor& executor,
   std::vector<Piece> pieces;
   std::uint64_t packed = 0;
   for (const Run& run : slice.runs()) {
-    for (std::uint64_t done = 0; done < run.length; done += kPiece) {
-      const std::uint64_t length = std::min(kPiece, run.length - done);
+    std::uint64_t length = 0;
+    for (std::uint64_t done = 0; done < run.length; done += length) {
+      length = std::min(kPiece - (run.global + done) % kPiece, run.length - done);
       pieces.push_back({{run.global + done, run.local + done, length}, packed + done});
     }
     packed += run.length;
@@ -64,11 +64,7 @@ void AddCombination(const Slice& slice, const PerturbationStream& stream, TrialI
                     std::span<const float> coefficients, std::span<float> target,
                     Executor& executor) {
   ForEachPiece(slice, executor, [&](const Run& run, std::uint64_t) {
-    std::array<float, kPiece> buffer;
-    const std::span<float> sum(buffer.data(), run.length);
-    std::fill(sum.begin(), sum.end(), 0.0f);
-    stream.Accumulate(trial, coefficients, run.global, sum);
-    for (std::size_t i = 0; i < run.length; ++i) target[run.local + i] += sum[i];
+    stream.Accumulate(trial, coefficients, run.global, target.subspan(run.local, run.length));
   });
 }
 

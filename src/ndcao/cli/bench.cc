@@ -10,13 +10,11 @@
 
 #include "ndcao/base/log.h"
 #include "ndcao/cli/bare_inference.h"
-#include "ndcao/cli/run_options.h"
 #include "ndcao/cli/train_run.h"
 #include "ndcao/evaluate/torch/network_problem.h"
 #include "ndcao/journal/memory/memory_journal.h"
 #include "ndcao/random/perturbation_stream.h"
 #include "ndcao/worker/activation_session.h"
-#include "ndcao/worker/session.h"
 
 namespace ndcao {
 namespace {
@@ -56,16 +54,9 @@ struct TrainingCost {
 /// The whole training, screening included: as many whole rounds as bare
 /// inference would do in the time, so that no group is cut off.
 Result<TrainingCost> Training(const RunSetup& setup, int threads, double images) {
-  RunSpec spec = setup.spec;
-  const double round = static_cast<double>(spec.group_cost() * spec.shape.slots);
-  spec.budget = static_cast<std::uint64_t>(std::max(1.0, std::round(images / round)) * round);
-  NDCAO_ASSIGN(Replica replica, Replica::Create(spec, setup.problem->layout(), setup.initial));
-  MemoryJournal journal;
-  SessionOptions options;
-  options.threads = threads;
-  options.marks = false;
-  Session session(journal, replica, *setup.problem, std::move(options));
-  NDCAO_ASSIGN(const SessionResult result, session.Run());
+  const double round = static_cast<double>(setup.spec.group_cost() * setup.spec.shape.slots);
+  const auto rounds = static_cast<std::uint64_t>(std::max(1.0, std::round(images / round)));
+  NDCAO_ASSIGN(const SessionResult result, TrainRounds(setup, rounds, threads));
   return TrainingCost{static_cast<double>(result.image_forwards) / result.seconds,
                       result.seconds * threads, result.phases};
 }
@@ -195,6 +186,17 @@ Result<int> Throughput(Flags& flags) {
 }
 
 }  // namespace
+
+Result<SessionResult> TrainRounds(const RunSetup& setup, std::uint64_t rounds, int threads) {
+  RunSpec spec = setup.spec;
+  spec.budget = rounds * spec.group_cost() * spec.shape.slots;
+  NDCAO_ASSIGN(Replica replica, Replica::Create(spec, setup.problem->layout(), setup.initial));
+  MemoryJournal journal;
+  SessionOptions options;
+  options.threads = threads;
+  options.marks = false;
+  return Session(journal, replica, *setup.problem, std::move(options)).Run();
+}
 
 void AddBench(CLI::App& app, Action& action) {
   CLI::App* bench =

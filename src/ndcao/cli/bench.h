@@ -2,9 +2,12 @@
 #pragma once
 
 #include <algorithm>
+#include <cstdint>
 #include <vector>
 
 #include "ndcao/cli/command.h"
+#include "ndcao/cli/run_options.h"
+#include "ndcao/worker/session.h"
 
 namespace ndcao {
 
@@ -17,5 +20,8 @@ inline double Median(std::vector<double> values) {
   std::sort(values.begin(), values.end());
   return values[values.size() / 2];
 }
+
+/// A training of so many rounds by weight probes, with its journal in memory and without marks.
+Result<SessionResult> TrainRounds(const RunSetup& setup, std::uint64_t rounds, int threads);
 
 }  // namespace ndcao

@@ -12,12 +12,9 @@
 #include "ndcao/cli/bench.h"
 #include "ndcao/cli/measuring_process.h"
 #include "ndcao/cli/peak_memory.h"
-#include "ndcao/cli/run_options.h"
 #include "ndcao/cli/train_run.h"
 #include "ndcao/data/sampler.h"
 #include "ndcao/evaluate/torch/network_problem.h"
-#include "ndcao/journal/memory/memory_journal.h"
-#include "ndcao/worker/session.h"
 
 namespace ndcao {
 namespace {
@@ -45,15 +42,7 @@ Status Infer(const RunSetup& setup, int) {
 
 // Two rounds: memory does not grow after the first.
 Status Train(const RunSetup& setup, int threads) {
-  RunSpec spec = setup.spec;
-  spec.budget = 2 * spec.group_cost() * spec.shape.slots;
-  NDCAO_ASSIGN(Replica replica, Replica::Create(spec, setup.problem->layout(), setup.initial));
-  MemoryJournal journal;
-  SessionOptions options;
-  options.threads = threads;
-  options.marks = false;
-  Session session(journal, replica, *setup.problem, std::move(options));
-  NDCAO_TRY(session.Run());
+  NDCAO_TRY(TrainRounds(setup, 2, threads));
   return Ok();
 }
 

@@ -12,8 +12,8 @@ std::string Joined(const std::vector<std::string>& names) {
   return text;
 }
 
-/// How it is minimised: the part of the flags that is about learning.
-void AddLearningOptions(CLI::App& verb, RunOptions& options) {
+/// What learns, and its constants.
+void AddOptimizerOptions(CLI::App& verb, RunOptions& options) {
   verb.add_option("--mode", options.mode, "sync: blocks move together; async: by their own clocks")
       ->check(CLI::IsMember({"sync", "async"}));
   verb.add_option("--probe", options.probe,
@@ -41,6 +41,10 @@ void AddLearningOptions(CLI::App& verb, RunOptions& options) {
                   "noise-budget: loss that noise may inject over the run, relative (0: 2)")
       ->check(CLI::NonNegativeNumber);
   verb.add_option("--loss-floor", options.loss_floor, "The least value that the loss can take");
+}
+
+/// What a group and a round are made of, and how much is spent.
+void AddGroupOptions(CLI::App& verb, RunOptions& options) {
   verb.add_option("--batch", options.batch,
                   "Examples per evaluation (0: from the budget, 16 to 128; activations: 128)");
   verb.add_option("--screening", options.screening,
@@ -56,6 +60,10 @@ void AddLearningOptions(CLI::App& verb, RunOptions& options) {
                   "(500k, 2M)");
   verb.add_option("--epochs", options.epochs,
                   "Instead of a budget: passes of the training set through the clean pass");
+}
+
+/// When blocks move, and which losses they believe.
+void AddAsyncOptions(CLI::App& verb, RunOptions& options) {
   verb.add_option("--async-periods", options.async_periods,
                   "Periods of the blocks' clocks, in groups, spread over A..B");
   verb.add_option("--async-clock", options.async_clock, "How a block's waiting times vary")
@@ -67,6 +75,10 @@ void AddLearningOptions(CLI::App& verb, RunOptions& options) {
                   "that journaled it, and shut out workers whose losses are found wrong (0: none; "
                   "docs/cluster.md)")
       ->check(CLI::Range(0.0, 1.0));
+}
+
+/// How the loss is computed, and where θ begins.
+void AddEvaluationOptions(CLI::App& verb, RunOptions& options) {
   verb.add_option("--batch-norm", options.batch_norm,
                   "BatchNorm layers of a TorchScript file use their stored statistics (eval) or "
                   "those of the examples at hand (batch)")
@@ -108,7 +120,10 @@ void AddRunOptions(CLI::App& verb, RunOptions& options) {
                   "How the parameters are split: single, tensor, layer, unit, size:N, random:N, "
                   "pattern:FILE (lines of regex = block), file:FILE (as inspect prints)");
   verb.add_option("--block-config", options.block_config)->group("");  // from --config
-  AddLearningOptions(verb, options);
+  AddOptimizerOptions(verb, options);
+  AddGroupOptions(verb, options);
+  AddAsyncOptions(verb, options);
+  AddEvaluationOptions(verb, options);
 }
 
 }  // namespace ndcao

@@ -166,6 +166,21 @@ void Print(const Flags& flags, const RunSetup& setup, const std::vector<StageHea
   if (flags.json) fmt::print("{}\n", json.dump());
 }
 
+Status RefuseWhatStagesLack(const RunSpec& spec) {
+  if (spec.precision != "float32") {
+    return Invalid(fmt::format("--precision {}: the stages of a partitioned run compute in float32",
+                               spec.precision));
+  }
+  if (spec.audit) {
+    return Invalid(
+        fmt::format("--audit {}: in a partitioned run no worker can evaluate a group alone, so "
+                    "none is audited; "
+                    "only 0 is allowed",
+                    *spec.audit));
+  }
+  return Ok();
+}
+
 Result<int> Split(const Flags& flags) {
   NDCAO_ASSIGN(RunSetup setup, SetUpRun(flags.run));
   if (setup.spec.model.empty()) {
@@ -175,6 +190,7 @@ Result<int> Split(const Flags& flags) {
   if (setup.spec.probe != ProbeTarget::kWeights) {
     return Invalid("--probe activations: a partitioned run probes weights");
   }
+  NDCAO_TRY(RefuseWhatStagesLack(setup.spec));
   NDCAO_ASSIGN(const auto data, LoadRunData(setup.spec, flags.run.data_dir));
   NDCAO_ASSIGN(std::vector<StageHead> heads, MakeHeads(flags, setup, *data));
   NDCAO_TRY(ApplyPeriods(flags, heads, setup.spec));

@@ -56,12 +56,15 @@ void PerturbationStream::Accumulate(TrialId trial, std::span<const float> coeffi
     signs_internal::AddSignedSum({seed_, trial.value, 0}, coefficients, first, sum);
     return;
   }
+  std::array<float, kChunk> moves;
   for (std::size_t done = 0; done < sum.size(); done += kChunk) {
-    const std::span<float> chunk = sum.subspan(done, std::min(kChunk, sum.size() - done));
+    const std::span<float> chunk(moves.data(), std::min(kChunk, sum.size() - done));
+    std::fill(chunk.begin(), chunk.end(), 0.0f);
     for (std::uint32_t k = 0; k < coefficients.size(); ++k) {
       if (coefficients[k] == 0) continue;
       Perturb(trial, k, coefficients[k], first + done, chunk, chunk);
     }
+    for (std::size_t i = 0; i < chunk.size(); ++i) sum[done + i] += chunk[i];
   }
 }
 

@@ -27,8 +27,9 @@ class PerturbationStream {
   void Perturb(TrialId trial, std::uint32_t k, float scale, std::uint64_t first,
                std::span<const float> base, std::span<float> out) const;
 
-  /// sum[i] += Σ_k coefficients[k] · e(trial, k, first + i), added in the order of k. An
-  /// evaluation whose coefficient is zero is skipped.
+  /// sum[i] += Σ_k coefficients[k] · e(trial, k, first + i). The Σ is rounded by itself before it
+  /// is added: of signs once, from fixed point (signs.h); of normals term after term, in the order
+  /// of k.
   void Accumulate(TrialId trial, std::span<const float> coefficients, std::uint64_t first,
                   std::span<float> sum) const;
 

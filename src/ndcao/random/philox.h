@@ -24,15 +24,20 @@ enum class Purpose : std::uint32_t {
   kTest = 8,        ///< Test problems.
 };
 
+/// The second word of a counter: `index` and the purpose.
+constexpr std::uint32_t IndexWord(std::uint32_t index, Purpose purpose) {
+  return index << 8 | static_cast<std::uint32_t>(purpose);
+}
+
 /// 128 random bits at `position` of the stream (seed, purpose, name, index); index < 2^24.
 inline std::array<std::uint32_t, 4> PhiloxBits(std::uint64_t seed, Purpose purpose,
                                                std::uint64_t name, std::uint32_t index,
                                                std::uint32_t position) {
   const r123::Philox4x32::key_type key = {
       {static_cast<std::uint32_t>(seed), static_cast<std::uint32_t>(seed >> 32)}};
-  const r123::Philox4x32::ctr_type counter = {
-      {position, index << 8 | static_cast<std::uint32_t>(purpose), static_cast<std::uint32_t>(name),
-       static_cast<std::uint32_t>(name >> 32)}};
+  const r123::Philox4x32::ctr_type counter = {{position, IndexWord(index, purpose),
+                                               static_cast<std::uint32_t>(name),
+                                               static_cast<std::uint32_t>(name >> 32)}};
   const auto bits = r123::Philox4x32{}(counter, key);
   return {bits[0], bits[1], bits[2], bits[3]};
 }

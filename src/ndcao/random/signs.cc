@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <cmath>
 #include <cstring>
+#include <limits>
 #include <vector>
 
 #include "ndcao/random/philox.h"
@@ -65,18 +67,47 @@ void AddPortable(const SignKey& key, float scale, std::uint64_t first, const flo
 // The sums of a chunk stay in the first-level cache while the terms are added one by one.
 constexpr std::size_t kChunk = kBatchPositions * kSignsPerPosition;
 
-template <auto kAdd>
-void AddTermsByChunks(const SignKey& key, std::span<const Term> terms, std::uint64_t first,
-                      float* sum, std::size_t count) {
-  for (std::size_t done = 0; done < count; done += kChunk) {
-    for (const Term& term : terms) {
-      kAdd({key.seed, key.trial, term.evaluation}, term.scale, first + done, sum + done, sum + done,
-           std::min(kChunk, count - done));
+[[gnu::always_inline]] inline void AddWeights(const std::uint32_t* words, std::size_t count,
+                                              std::int32_t weight, std::int32_t* sums) {
+  for (std::size_t w = 0; w < count; ++w) {
+    for (unsigned bit = 0; bit < 32; ++bit) {
+      const std::int32_t minus = -static_cast<std::int32_t>(words[w] >> bit & 1);  // −1 or 0
+      sums[32 * w + bit] += (weight ^ minus) - minus;
     }
   }
 }
 
+[[gnu::always_inline]] inline void AddTermsBody(const SignKey& key, std::span<const Term> terms,
+                                                float unit, std::uint64_t first, float* sum,
+                                                std::size_t count) {
+  for (std::size_t done = 0; done < count; done += kChunk) {
+    const std::size_t positions = std::min(kChunk, count - done) / kSignsPerPosition;
+    std::array<std::int32_t, kChunk> sums{};
+    for (const Term& term : terms) {
+      Words words;
+      FillWords({key.seed, key.trial, term.evaluation},
+                static_cast<std::uint32_t>((first + done) / kSignsPerPosition), positions,
+                words.data());
+      AddWeights(words.data(), positions * 4, term.weight, sums.data());
+    }
+    for (std::size_t i = 0; i < positions * kSignsPerPosition; ++i) {
+      sum[done + i] += unit * static_cast<float>(sums[i]);
+    }
+  }
+}
+
+void AddTermsPortable(const SignKey& key, std::span<const Term> terms, float unit,
+                      std::uint64_t first, float* sum, std::size_t count) {
+  AddTermsBody(key, terms, unit, first, sum, count);
+}
+
 #if defined(__x86_64__)
+[[gnu::target("avx2")]] void AddTermsAvx2(const SignKey& key, std::span<const Term> terms,
+                                          float unit, std::uint64_t first, float* sum,
+                                          std::size_t count) {
+  AddTermsBody(key, terms, unit, first, sum, count);
+}
+
 [[gnu::target("avx2")]] void AddAvx2(const SignKey& key, float scale, std::uint64_t first,
                                      const float* base, float* out, std::size_t count) {
   AddAlignedBody(key, scale, first, base, out, count);
@@ -84,10 +115,10 @@ void AddTermsByChunks(const SignKey& key, std::span<const Term> terms, std::uint
 #endif
 
 std::vector<Kernels> FindKernels() {
-  std::vector<Kernels> found = {{"portable", AddPortable, AddTermsByChunks<AddPortable>}};
+  std::vector<Kernels> found = {{"portable", AddPortable, AddTermsPortable}};
 #if defined(__x86_64__)
   if (__builtin_cpu_supports("avx2")) {
-    found.push_back({"avx2", AddAvx2, AddTermsByChunks<AddAvx2>});
+    found.push_back({"avx2", AddAvx2, AddTermsAvx2});
   }
   if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
       __builtin_cpu_supports("avx512bw")) {
@@ -125,6 +156,33 @@ const Kernels& Fastest() {
   return kFastest;
 }
 
+/// Scales as multiples of a power of two, which is fine enough for the sum of all to need 31 bits.
+struct FixedPoint {
+  std::vector<Term> terms;  ///< Without those of weight zero.
+  float unit;
+};
+
+// Exact but for the rounding of each scale to the nearest multiple (halves away from zero).
+FixedPoint ToFixedPoint(std::span<const float> scales) {
+  constexpr int kBits = 30;
+  constexpr int kLeastExponent = -126;  // the unit is a normal float
+  double total = 0;
+  for (const float scale : scales) total += std::abs(static_cast<double>(scale));
+  if (!std::isfinite(total)) return {{}, std::numeric_limits<float>::quiet_NaN()};
+  int exponent = 0;
+  std::frexp(total, &exponent);  // total < 2^exponent
+  exponent = std::max(exponent - kBits, kLeastExponent);
+  FixedPoint fixed{{}, std::ldexp(1.0f, exponent)};
+  fixed.terms.reserve(scales.size());
+  const double units_per_one = std::ldexp(1.0, -exponent);
+  for (std::uint32_t k = 0; k < scales.size(); ++k) {
+    const double units = scales[k] * units_per_one;
+    const auto weight = static_cast<std::int32_t>(units + std::copysign(0.5, units));
+    if (weight != 0) fixed.terms.push_back({k, weight});
+  }
+  return fixed;
+}
+
 }  // namespace
 
 std::span<const Kernels> SupportedKernels() {
@@ -143,20 +201,25 @@ void AddSigned(const SignKey& key, float scale, std::uint64_t first, const float
 
 void AddSignedSum(const SignKey& key, std::span<const float> scales, std::uint64_t first,
                   std::span<float> sum) {
-  std::vector<Term> terms;
-  for (std::uint32_t k = 0; k < scales.size(); ++k) {
-    if (scales[k] != 0) terms.push_back({k, scales[k]});
-  }
-  const auto [head, body] = Division(first, sum.size());
-  const auto add_partial = [&](std::size_t begin, std::size_t count) {
-    for (const Term& term : terms) {
-      AddPartial({key.seed, key.trial, term.evaluation}, term.scale, first + begin,
-                 sum.data() + begin, sum.data() + begin, count);
+  const FixedPoint fixed = ToFixedPoint(scales);
+  std::array<float, kChunk> whole;
+  for (std::size_t done = 0; done < sum.size();) {
+    // Whole positions around the next part of the sum; of the others nothing is kept.
+    const std::size_t offset = (first + done) % kSignsPerPosition;
+    const std::size_t take = std::min(kChunk - offset, sum.size() - done);
+    const std::size_t count =
+        (offset + take + kSignsPerPosition - 1) / kSignsPerPosition * kSignsPerPosition;
+    float* out = sum.data() + done;
+    if (count == take) {
+      Fastest().add_terms(key, fixed.terms, fixed.unit, first + done, out, count);
+    } else {
+      std::fill_n(whole.begin(), count, 0.0f);
+      std::copy_n(out, take, whole.begin() + static_cast<std::ptrdiff_t>(offset));
+      Fastest().add_terms(key, fixed.terms, fixed.unit, first + done - offset, whole.data(), count);
+      std::copy_n(whole.begin() + static_cast<std::ptrdiff_t>(offset), take, out);
     }
-  };
-  if (head > 0) add_partial(0, head);
-  if (body > 0) Fastest().add_terms(key, terms, first + head, sum.data() + head, body);
-  if (head + body < sum.size()) add_partial(head + body, sum.size() - head - body);
+    done += take;
+  }
 }
 
 }  // namespace ndcao::signs_internal

@@ -22,8 +22,10 @@ struct SignKey {
 void AddSigned(const SignKey& key, float scale, std::uint64_t first, const float* base, float* out,
                std::size_t count);
 
-/// sum[i] += Σ_k scales[k] · sign_k(first + i), in the order of k; a k whose scale is zero is
-/// skipped. `key.evaluation` is not read.
+/// sum[i] += Σ_k scales[k] · sign_k(first + i). The Σ is taken in fixed point, in 2^-30 of the
+/// power of two above Σ_k |scales[k]| (2^-126 at least), and rounded to a float once. So one scale
+/// alone is added exactly, and no order of the terms is preferred. If a scale is not finite, all
+/// sums become NaN. `key.evaluation` is not read.
 void AddSignedSum(const SignKey& key, std::span<const float> scales, std::uint64_t first,
                   std::span<float> sum);
 

@@ -3,9 +3,9 @@
 namespace ndcao {
 
 // Called with the lock held; gives it up while a piece is worked on.
-void TeamExecutor::TakePieces(std::unique_lock<std::mutex>& lock) {
-  while (work_ != nullptr && next_ < pieces_) {
-    const std::size_t piece = next_++;
+void TeamExecutor::TakePieces(From end, std::unique_lock<std::mutex>& lock) {
+  while (work_ != nullptr && first_ < end_) {
+    const std::size_t piece = end == From::kFront ? first_++ : --end_;
     const auto* work = work_;
     ++running_;
     lock.unlock();
@@ -22,10 +22,10 @@ void TeamExecutor::Run(std::size_t pieces, const std::function<void(std::size_t)
   }
   std::unique_lock lock(mutex_);
   work_ = &work;
-  pieces_ = pieces;
-  next_ = 0;
+  first_ = 0;
+  end_ = pieces;
   changed_.notify_all();
-  TakePieces(lock);
+  TakePieces(From::kFront, lock);
   changed_.wait(lock, [this] { return running_ == 0; });
   work_ = nullptr;
 }
@@ -35,10 +35,10 @@ void TeamExecutor::WaitAndHelp(std::chrono::milliseconds timeout) {
   std::unique_lock lock(mutex_);
   const std::size_t wakes = wakes_;
   while (wakes_ == wakes) {
-    TakePieces(lock);
+    TakePieces(From::kBack, lock);
     if (running_ == 0) changed_.notify_all();
     const bool timed_out = !changed_.wait_until(
-        lock, deadline, [&] { return wakes_ != wakes || (work_ != nullptr && next_ < pieces_); });
+        lock, deadline, [&] { return wakes_ != wakes || (work_ != nullptr && first_ < end_); });
     if (timed_out) return;
   }
 }

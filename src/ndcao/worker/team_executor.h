@@ -25,13 +25,16 @@ class TeamExecutor : public Executor {
   void Wake();
 
  private:
-  void TakePieces(std::unique_lock<std::mutex>& lock);
+  /// Who runs the work takes pieces from the front, helpers from the back: so a thread mostly works
+  /// on what its cache still holds of the last time.
+  enum class From { kFront, kBack };
+  void TakePieces(From end, std::unique_lock<std::mutex>& lock);
 
   std::mutex mutex_;
   std::condition_variable changed_;
   const std::function<void(std::size_t)>* work_ = nullptr;
-  std::size_t pieces_ = 0;
-  std::size_t next_ = 0;
+  std::size_t first_ = 0;  // pieces not taken yet: [first_, end_)
+  std::size_t end_ = 0;
   std::size_t running_ = 0;
   std::size_t wakes_ = 0;
 };

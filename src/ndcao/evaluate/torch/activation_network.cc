@@ -91,8 +91,7 @@ class ActivationNetwork : public ActivationEvaluator {
     CleanPass clean;
     clean.tape = &tape;
     clean.losses = head.Losses(tape.output(), labels);
-    clean.error =
-        LossHead::Responses(head.AtOutputs(request, tape.output(), labels), clean.losses);
+    clean.error = LossHead::Responses(head.AtOutputs(request, tape.output(), labels), clean.losses);
     std::uint64_t forwards = examples;
     const ChangedForward changed = [&](std::span<const Change> changes,
                                        std::span<const std::size_t> watch) {

@@ -17,9 +17,7 @@ class LossHead {
  public:
   /// `objective` outlives it and has a loss for each example. `features`: perturbed outputs.
   LossHead(const Objective* objective, std::int64_t outputs, std::uint64_t features)
-      : objective_(objective),
-        outputs_(outputs),
-        features_(static_cast<std::int64_t>(features)) {}
+      : objective_(objective), outputs_(outputs), features_(static_cast<std::int64_t>(features)) {}
 
   /// [rows] losses of [rows, outputs]; the labels repeat.
   at::Tensor Losses(const at::Tensor& outputs, std::span<const std::int32_t> labels);

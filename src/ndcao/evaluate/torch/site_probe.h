@@ -1,6 +1,6 @@
-// What one site does with one slot of a batch: it makes perturbed copies of the pass, and learns from
-// their losses. The two halves may lie in different moments: a stage of a partitioned run waits for
-// the losses in between. Internal to evaluate/torch.
+// What one site does with one slot of a batch: it makes perturbed copies of the pass, and learns
+// from their losses. The two halves may lie in different moments: a stage of a partitioned run
+// waits for the losses in between. Internal to evaluate/torch.
 #pragma once
 
 #include <ATen/core/Tensor.h>

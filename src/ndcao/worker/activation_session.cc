@@ -122,13 +122,8 @@ Status ActivationSession::Step() {
     if (replica_.estimators().empty()) return Ok();
   }
   const std::uint64_t step = replica_.counters().steps;
-  const std::uint64_t in_epoch = problem_.examples() / spec_.batch;
-  if (order_.empty() || step % in_epoch == 0) {
-    order_.resize(problem_.examples());
-    ShuffleExamples(spec_.seed, step / in_epoch, order_);
-  }
-  const auto batch =
-      std::span<const std::uint32_t>(order_).subspan(step % in_epoch * spec_.batch, spec_.batch);
+  if (!order_) order_.emplace(spec_.seed, problem_.examples(), spec_.batch);
+  const std::span<const std::uint32_t> batch = order_->At(step);
   const std::vector<float> whitener = replica_.whitener();
   std::vector<std::span<const float>> estimators;
   for (const SiteEstimator& e : replica_.estimators()) estimators.push_back(e.values());

@@ -30,29 +30,13 @@ class ActivationNetwork : public ActivationEvaluator {
       return Ok();
     }
     evaluator_.model().FixOperations();
-    PlanPasses passes;
     const std::uint32_t examples = data_->train().size();
-    const auto record = [&](OperationTape& tape, std::vector<std::uint32_t> chosen) {
+    const auto record = [&](std::vector<std::uint32_t> chosen, OperationTape& tape) {
       for (std::uint32_t& i : chosen) i %= examples;
       return RecordOn(chosen, tape);
     };
-    NDCAO_TRY(record(passes.three, {0, 1, 2}));
-    NDCAO_TRY(record(passes.other_first, {3, 1, 2}));
-    NDCAO_TRY(record(passes.five, {0, 1, 2, 3, 4}));
-    Result<TorchPlan> made = Failed("");
-    NDCAO_TRY(CatchTorch("looking for places to probe", [&] {
-      const c10::InferenceMode guard;
-      made = MakeProbePlan(passes, memory_, layout, static_cast<std::uint64_t>(data_->classes()));
-    }));
-    if (!made.ok()) return made.error().Context("--probe activations");
-    plan_ = std::move(made).value();
-    if (!plan_.plan.whole_passes.empty()) {
-      for (const TorchSite& site : plan_.sites) {
-        for (const SiteCall& call : site.calls) {
-          keep_[call.call.operation].push_back(call.call.input);
-        }
-      }
-    }
+    NDCAO_ASSIGN(plan_, MakeProbePlan(record, {memory_, layout,
+                                               static_cast<std::uint64_t>(data_->classes())}));
     return Ok();
   }
 
@@ -80,7 +64,7 @@ class ActivationNetwork : public ActivationEvaluator {
     NDCAO_TRY(evaluator_.Select(examples));
     return CatchTorch("forward pass", [&] {
       const c10::InferenceMode guard;
-      tape = OperationTape::Record([&] { return RunModel(); }, keep_);
+      tape = OperationTape::Record([&] { return RunModel(); }, plan_.keep);
     });
   }
 
@@ -123,7 +107,6 @@ class ActivationNetwork : public ActivationEvaluator {
   ParameterMemory memory_;
   std::size_t layout_size_;
   TorchPlan plan_;
-  Keep keep_;
 };
 
 }  // namespace

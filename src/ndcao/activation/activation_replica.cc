@@ -14,6 +14,7 @@ namespace {
 
 constexpr std::uint64_t kPiece = 1 << 15;
 constexpr double kLossMemory = 0.98;
+constexpr std::uint64_t kBarrenSteps = 8;
 // Of all forwards, the share that the fallback may take is about a third.
 constexpr std::uint64_t kStepsPerGroupCost = 2;
 
@@ -120,6 +121,11 @@ Status ActivationReplica::CreateBlocks(const Layout& layout, const SiteTable& si
 }
 
 std::string ActivationReplica::digest() const { return DigestHex(theta_); }
+
+Status ActivationReplica::CheckLosses() const {
+  if (counters_.barren < kBarrenSteps) return Ok();
+  return Failed(fmt::format("the losses of {} batches in a row are not finite", kBarrenSteps));
+}
 
 double ActivationReplica::train_loss() const {
   return loss_weight_ > 0 ? loss_ / loss_weight_ : std::numeric_limits<double>::quiet_NaN();

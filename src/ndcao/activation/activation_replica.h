@@ -78,6 +78,8 @@ class ActivationReplica {
   std::string digest() const;
   const Partition& partition() const { return partition_; }
   const ActivationCounters& counters() const { return counters_; }
+  /// kFailed once no loss of many batches in a row was finite.
+  Status CheckLosses() const;
   /// Running mean of the clean passes' losses; NaN before the first.
   double train_loss() const;
   const std::vector<SiteEstimator>& estimators() const { return estimators_; }

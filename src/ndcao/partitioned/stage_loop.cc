@@ -31,6 +31,7 @@ Result<StageResult> StageLoop::Run() {
     NDCAO_TRY(Step());
   }
   result.score = score_;
+  result.ending = ending_;
   result.seconds = Seconds();
   result.traffic = sender_.traffic();
   result.repeats = repeats();
@@ -81,7 +82,9 @@ Status StageLoop::CatchUp(milliseconds wait) {
 
 void StageLoop::CheckEnd(const Entry& entry) {
   const auto* mark = std::get_if<MarkRecord>(&entry.record);
-  ended_ = ended_ || (mark != nullptr && mark->note == setting_.end_note);
+  if (ended_ || mark == nullptr || mark->note != setting_.end_note) return;
+  ended_ = true;
+  ending_ = *mark;
 }
 
 Status StageLoop::EndRun(const Score& score, std::uint64_t image_forwards) {

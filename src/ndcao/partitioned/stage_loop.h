@@ -41,7 +41,8 @@ struct StageSetting {
 
 struct StageResult {
   bool cancelled = false;
-  std::optional<Score> score;  ///< The final one, if the last stage measured it in this life.
+  std::optional<Score> score;        ///< The final one, if the last stage measured it in this life.
+  std::optional<MarkRecord> ending;  ///< The mark that ended the run.
   double seconds = 0;
   StageTraffic traffic;
   std::uint64_t repeats = 0;  ///< Trials sent again, or times that the run went back (stage 1).
@@ -95,6 +96,7 @@ class StageLoop {
   Status Step();
 
   std::optional<Score> score_;
+  std::optional<MarkRecord> ending_;
   std::chrono::steady_clock::time_point start_;
 };
 

@@ -18,7 +18,6 @@ using Clock = std::chrono::steady_clock;
 constexpr std::uint64_t kMarks = 20;
 // A measurement on the test part may cost a twentieth of the forwards since the last one.
 constexpr std::uint64_t kMarkCost = 20;
-constexpr std::uint64_t kBarrenSteps = 8;
 constexpr double kReportSeconds = 0.1;
 
 }  // namespace
@@ -82,9 +81,7 @@ Status ActivationSession::Train() {
   double reported = 0;
   while (!replica_.done()) {
     NDCAO_TRY(Step());
-    if (replica_.counters().barren >= kBarrenSteps) {
-      return Failed(fmt::format("the losses of {} batches in a row are not finite", kBarrenSteps));
-    }
+    NDCAO_TRY(replica_.CheckLosses());
     if (options_.stop_requested && options_.stop_requested()) {
       cancelled_ = true;
       break;

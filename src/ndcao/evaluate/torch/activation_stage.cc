@@ -58,8 +58,7 @@ class TorchActivationStage : public ActivationStage {
 
   Result<std::span<const float>> Begin(const ProbeRequest& request, std::span<const float> input,
                                        std::span<const std::int32_t> labels) override {
-    Slot& slot = slots_[KeyOf(request)];
-    slot = {};
+    Slot slot;
     slot.labels.assign(labels.begin(), labels.end());
     NDCAO_TRY(Record(input, slot.input, slot.tape));
     if (slot.tape.operations().size() != plan_.operations) {
@@ -70,8 +69,11 @@ class TorchActivationStage : public ActivationStage {
       slot.probes.resize(probed_.size() * request.probes);
       if (head_) BeginLosses(request, slot);
     }));
-    if (head_) return Values(answer_);
-    return Answer(slot.tape.output(), slot);
+    if (!head_) {
+      NDCAO_ASSIGN(answer_, stage_->Rows(slot.tape.output(), slot.input.size(0)));
+    }
+    slots_.insert_or_assign(KeyOf(request), std::move(slot));
+    return Values(answer_);
   }
 
   Result<std::span<const float>> Copy(const ProbeRequest& request, std::uint32_t i) override {
@@ -96,7 +98,9 @@ class TorchActivationStage : public ActivationStage {
 
   Result<std::span<const float>> Pass(const ProbeRequest& request,
                                       std::span<const float> input) override {
-    Slot& slot = slots_.at(KeyOf(request));
+    const auto begun = slots_.find(KeyOf(request));
+    if (begun == slots_.end()) return Invalid("a copy of a slot that has not begun");
+    const Slot& slot = begun->second;
     NDCAO_ASSIGN(const at::Tensor rows, stage_->Input(input));
     at::Tensor output;
     NDCAO_TRY(CatchTorch("forward pass", [&] {
@@ -108,6 +112,7 @@ class TorchActivationStage : public ActivationStage {
 
   Status Learn(const ProbeRequest& request, const SlotLosses& losses, ProbeSums& sums) override {
     const auto node = slots_.extract(KeyOf(request));
+    if (node.empty()) return Failed("losses of a slot that has not begun");
     NDCAO_TRY(CatchTorch("learning from losses", [&] {
       const c10::InferenceMode guard;
       LearnSlot(request, losses, node.mapped(), sums);

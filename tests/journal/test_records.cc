@@ -65,7 +65,7 @@ GroupRecord GroupOf(std::uint64_t number, std::size_t losses) {
 Record RecordOf(std::uint64_t number) {
   const auto worker = static_cast<WorkerId>(number % 5);
   const std::string text(number % 23, static_cast<char>('a' + number % 26));
-  switch (number % 8) {
+  switch (number % 9) {
     case 0:
       return SpecRecord{"seed = " + text, number, std::string(32, 'f')};
     case 1:
@@ -80,6 +80,8 @@ Record RecordOf(std::uint64_t number) {
       return DecisionRecord{worker, number, text};
     case 6:
       return MarkRecord{worker, number, number, 0.25, 1, 2, 0.5F, text};
+    case 7:
+      return KeptRecord{worker, 3, number, number / 2, std::string(32, 'k')};
     default:
       return AuditRecord{worker, number, 0.5F, GroupOf(number, number % 19).losses};
   }
@@ -100,6 +102,8 @@ rc::Gen<Record> AnyRecord() {
       rc::gen::map(number, [](std::uint64_t n) { return Record(BudgetRecord{n}); }),
       rc::gen::map(rc::gen::tuple(worker, number, text),
                    [](const auto& t) { return Record(std::make_from_tuple<DecisionRecord>(t)); }),
+      rc::gen::map(rc::gen::tuple(worker, worker, number, number, text),
+                   [](const auto& t) { return Record(std::make_from_tuple<KeptRecord>(t)); }),
       AnyMark(), rc::gen::map(AnyGroup(), [](const Record& record) {
         const auto& group = std::get<GroupRecord>(record);
         return Record(AuditRecord{group.worker, group.base, group.centre, group.losses});

@@ -14,33 +14,24 @@ namespace {
 
 constexpr std::uint64_t kPiece = 1 << 15;
 constexpr double kLossMemory = 0.98;
+constexpr std::uint64_t kBarrenSteps = 8;
 // Of all forwards, the share that the fallback may take is about a third.
 constexpr std::uint64_t kStepsPerGroupCost = 2;
-
-/// The parts of `runs` that lie in the ranges of `allowed`, both increasing.
-std::vector<Run> Intersect(const std::vector<Run>& runs, const std::vector<Run>& allowed) {
-  std::vector<Run> common;
-  auto range = allowed.begin();
-  for (const Run& run : runs) {
-    while (range != allowed.end() && range->global + range->length <= run.global) ++range;
-    for (auto r = range; r != allowed.end() && r->global < run.global + run.length; ++r) {
-      const std::uint64_t begin = std::max(run.global, r->global);
-      const std::uint64_t end = std::min(run.global + run.length, r->global + r->length);
-      if (begin < end) common.push_back({begin, begin, end - begin});
-    }
-  }
-  return common;
-}
 
 std::vector<Run> Pieces(const std::vector<Run>& runs) {
   std::vector<Run> pieces;
   for (const Run& run : runs) {
     for (std::uint64_t at = 0; at < run.length; at += kPiece) {
-      const std::uint64_t begin = run.global + at;
-      pieces.push_back({begin, begin, std::min(kPiece, run.length - at)});
+      pieces.push_back({run.global + at, run.local + at, std::min(kPiece, run.length - at)});
     }
   }
   return pieces;
+}
+
+Slice MergeAll(const std::vector<Slice>& slices) {
+  std::vector<const Slice*> pointers;
+  for (const Slice& slice : slices) pointers.push_back(&slice);
+  return Merge(pointers);
 }
 
 GroupShape FallbackShape() { return {FallbackGroup::kEvaluations, true, false, 1}; }
@@ -56,6 +47,7 @@ ActivationReplica::ActivationReplica(const RunSpec& spec, ParameterVector initia
       adam_(theta_.size()),
       moment_(sites.features) {
   std::uint64_t passes = sites.sites.empty() ? 0 : 1;
+  passes += std::uint64_t{spec.activation.probes} * sites.elsewhere;
   for (const SiteShape& site : sites.sites) {
     SiteShape shape = site;
     if (site.probed) passes += spec.activation.probes;
@@ -68,14 +60,22 @@ ActivationReplica::ActivationReplica(const RunSpec& spec, ParameterVector initia
 Result<ActivationReplica> ActivationReplica::Create(const RunSpec& spec, const Layout& layout,
                                                     ParameterVector initial,
                                                     const SiteTable& sites) {
+  const Slice whole = Slice::Whole(layout.size());
+  return Create(spec, layout, std::move(initial), sites, whole);
+}
+
+Result<ActivationReplica> ActivationReplica::Create(const RunSpec& spec, const Layout& layout,
+                                                    ParameterVector initial, const SiteTable& sites,
+                                                    const Slice& held) {
   NDCAO_ASSIGN(Partition partition,
                MakePartition(spec.blocks, spec.blocks_text, layout, spec.seed));
   ActivationReplica replica(spec, std::move(initial), std::move(partition), sites);
-  NDCAO_TRY(replica.CreateBlocks(layout, sites));
+  NDCAO_TRY(replica.CreateBlocks(layout, sites, held));
   return replica;
 }
 
-Status ActivationReplica::CreateBlocks(const Layout& layout, const SiteTable& sites) {
+Status ActivationReplica::CreateBlocks(const Layout& layout, const SiteTable& sites,
+                                       const Slice& held) {
   std::vector<Run> probed;
   std::vector<Run> unprobed;
   for (std::size_t i = 0; i < layout.tensors().size(); ++i) {
@@ -84,31 +84,30 @@ Status ActivationReplica::CreateBlocks(const Layout& layout, const SiteTable& si
         std::find(sites.probed.begin(), sites.probed.end(), i) != sites.probed.end();
     (has_site ? probed : unprobed).push_back({tensor.offset, tensor.offset, tensor.size});
   }
-  std::vector<Run> trained;
-  std::vector<Run> others;
+  const Slice with_site = Intersect(Slice(std::move(probed)), held);
+  const Slice without = Intersect(Slice(std::move(unprobed)), held);
+  std::vector<Slice> trained;
+  std::vector<Slice> others;
   std::vector<std::uint64_t> keys;
+  bool all_frozen = true;
   for (const Block& block : partition_.blocks()) {
     NDCAO_ASSIGN(const BlockOptions options, spec_.OptionsFor(block.name));
     keys.push_back(block.slice.runs().front().global);
     blocks_.emplace_back();
     if (options.frozen) continue;
-    blocks_.back().runs = Intersect(block.slice.runs(), probed);
-    trained.insert(trained.end(), blocks_.back().runs.begin(), blocks_.back().runs.end());
-    const std::vector<Run> rest = Intersect(block.slice.runs(), unprobed);
-    others.insert(others.end(), rest.begin(), rest.end());
+    all_frozen = false;
+    trained.push_back(Intersect(block.slice, with_site));
+    blocks_.back().runs = trained.back().runs();
+    others.push_back(Intersect(block.slice, without));
   }
-  if (trained.empty() && others.empty()) {
-    return Invalid("every block is frozen: there is nothing to train");
-  }
-  const Slice all(std::move(trained));
-  together_ = Pieces(Merge({&all}).runs());
-  if (!others.empty()) {
-    const Slice rest(std::move(others));
-    Slice merged = Merge({&rest});
-    const std::uint64_t key = merged.runs().front().global;
-    const std::uint64_t size = merged.size();
+  if (all_frozen) return Invalid("every block is frozen: there is nothing to train");
+  together_ = Pieces(MergeAll(trained).runs());
+  Slice rest = MergeAll(others);
+  if (!rest.empty()) {
+    const std::uint64_t key = rest.runs().front().global;
+    const std::uint64_t size = rest.size();
     fallback_ = MakeOptimizer(spec_.options,
-                              {std::move(merged), spec_.seed, key, size, FallbackShape()}, theta_);
+                              {std::move(rest), spec_.seed, key, size, FallbackShape()}, theta_);
   }
   if (spec_.mode == RunMode::kAsync && spec_.clock.greatest > 1) {
     clocks_.emplace(spec_.seed, spec_.clock, std::move(keys));
@@ -122,6 +121,11 @@ Status ActivationReplica::CreateBlocks(const Layout& layout, const SiteTable& si
 }
 
 std::string ActivationReplica::digest() const { return DigestHex(theta_); }
+
+Status ActivationReplica::CheckLosses() const {
+  if (counters_.barren < kBarrenSteps) return Ok();
+  return Failed(fmt::format("the losses of {} batches in a row are not finite", kBarrenSteps));
+}
 
 double ActivationReplica::train_loss() const {
   return loss_weight_ > 0 ? loss_ / loss_weight_ : std::numeric_limits<double>::quiet_NaN();
@@ -194,19 +198,19 @@ void ActivationReplica::MoveAll(std::span<const ProbeSums> slots, Executor& exec
   executor.Run(together_.size(), [&](std::size_t p) {
     const Run& piece = together_[p];
     if (slots.size() == 1) {
-      adam_.Update(piece.global, piece.length, slots[0].gradient, piece.global, scale, rate_now,
-                   step, theta_);
+      adam_.Update(piece.local, piece.length, slots[0].gradient, piece.local, scale, rate_now, step,
+                   theta_);
       return;
     }
     std::vector<float> sum(piece.length);
-    const float* first = slots[0].gradient.data() + piece.global;
-    const float* second = slots[1].gradient.data() + piece.global;
+    const float* first = slots[0].gradient.data() + piece.local;
+    const float* second = slots[1].gradient.data() + piece.local;
     for (std::size_t i = 0; i < sum.size(); ++i) sum[i] = first[i] + second[i];
     for (std::size_t s = 2; s < slots.size(); ++s) {
-      const float* more = slots[s].gradient.data() + piece.global;
+      const float* more = slots[s].gradient.data() + piece.local;
       for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += more[i];
     }
-    adam_.Update(piece.global, piece.length, sum, 0, scale, rate_now, step, theta_);
+    adam_.Update(piece.local, piece.length, sum, 0, scale, rate_now, step, theta_);
   });
 }
 
@@ -216,7 +220,7 @@ void ActivationReplica::MoveDue(std::span<const ProbeSums> slots) {
   const double rate_now = rate();
   for (const Run& piece : together_) {
     for (const ProbeSums& slot : slots) {
-      for (std::uint64_t i = piece.global; i < piece.global + piece.length; ++i) {
+      for (std::uint64_t i = piece.local; i < piece.local + piece.length; ++i) {
         pending_[i] += slot.gradient[i];
       }
     }
@@ -228,9 +232,9 @@ void ActivationReplica::MoveDue(std::span<const ProbeSums> slots) {
     ++block.steps;
     block.pending = 0;
     for (const Run& run : block.runs) {
-      adam_.Update(run.global, run.length, pending_, run.global, 1 / (spec_.batch * batches),
+      adam_.Update(run.local, run.length, pending_, run.local, 1 / (spec_.batch * batches),
                    rate_now * std::sqrt(batches), block.steps, theta_);
-      std::fill_n(pending_.begin() + static_cast<std::ptrdiff_t>(run.global), run.length, 0.0f);
+      std::fill_n(pending_.begin() + static_cast<std::ptrdiff_t>(run.local), run.length, 0.0f);
     }
   }
 }

@@ -33,6 +33,7 @@ struct SiteTable {
   std::vector<SiteShape> sites;
   std::size_t features = 0;         ///< r
   std::vector<std::size_t> probed;  ///< Tensors with a site; the others are probed by weights.
+  std::uint32_t elsewhere = 0;      ///< Sites that other stages of a partitioned run probe.
 };
 
 /// A group of evaluations for the parameters that are probed by weights.
@@ -56,9 +57,17 @@ class ActivationReplica {
  public:
   static Result<ActivationReplica> Create(const RunSpec& spec, const Layout& layout,
                                           ParameterVector initial, const SiteTable& sites);
-  /// From what Snapshot returned. kCorrupt if it is of another network.
+  /// Of `held` alone, whose values `initial` has, packed: a stage of a partitioned run. `sites` are
+  /// those of the stage.
+  static Result<ActivationReplica> Create(const RunSpec& spec, const Layout& layout,
+                                          ParameterVector initial, const SiteTable& sites,
+                                          const Slice& held);
+  /// From what Snapshot returned. kCorrupt if it is of another network, or of another part of it.
   static Result<ActivationReplica> Restore(const RunSpec& spec, const Layout& layout,
                                            const SiteTable& sites,
+                                           std::span<const std::byte> snapshot);
+  static Result<ActivationReplica> Restore(const RunSpec& spec, const Layout& layout,
+                                           const SiteTable& sites, const Slice& held,
                                            std::span<const std::byte> snapshot);
   std::vector<std::byte> Snapshot() const;
   /// θ and the counters alone.
@@ -69,6 +78,8 @@ class ActivationReplica {
   std::string digest() const;
   const Partition& partition() const { return partition_; }
   const ActivationCounters& counters() const { return counters_; }
+  /// kFailed once no loss of many batches in a row was finite.
+  Status CheckLosses() const;
   /// Running mean of the clean passes' losses; NaN before the first.
   double train_loss() const;
   const std::vector<SiteEstimator>& estimators() const { return estimators_; }
@@ -104,7 +115,7 @@ class ActivationReplica {
 
   ActivationReplica(const RunSpec& spec, ParameterVector initial, Partition partition,
                     const SiteTable& sites);
-  Status CreateBlocks(const Layout& layout, const SiteTable& sites);
+  Status CreateBlocks(const Layout& layout, const SiteTable& sites, const Slice& held);
   std::uint64_t interval() const;
   void MoveAll(std::span<const ProbeSums> slots, Executor& executor);
   void MoveDue(std::span<const ProbeSums> slots);

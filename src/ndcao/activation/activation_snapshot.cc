@@ -63,12 +63,19 @@ Result<std::pair<ParameterVector, ActivationCounters>> ActivationReplica::Read(
 Result<ActivationReplica> ActivationReplica::Restore(const RunSpec& spec, const Layout& layout,
                                                      const SiteTable& sites,
                                                      std::span<const std::byte> snapshot) {
+  return Restore(spec, layout, sites, Slice::Whole(layout.size()), snapshot);
+}
+
+Result<ActivationReplica> ActivationReplica::Restore(const RunSpec& spec, const Layout& layout,
+                                                     const SiteTable& sites, const Slice& held,
+                                                     std::span<const std::byte> snapshot) {
   NDCAO_ASSIGN(auto begun, Read(snapshot));
-  if (begun.first.size() != layout.size()) {
+  if (begun.first.size() != held.size()) {
     return Corrupt(fmt::format("the snapshot has {} parameters, the network {}", begun.first.size(),
-                               layout.size()));
+                               held.size()));
   }
-  NDCAO_ASSIGN(ActivationReplica replica, Create(spec, layout, std::move(begun.first), sites));
+  NDCAO_ASSIGN(ActivationReplica replica,
+               Create(spec, layout, std::move(begun.first), sites, held));
   replica.counters_ = begun.second;
   ByteReader in(snapshot);
   in.Get<std::uint32_t>();

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "ndcao/activation/activation_replica.h"
 #include "ndcao/base/hash.h"
 #include "ndcao/cli/kept_fold.h"
 #include "ndcao/cli/stage_files.h"
@@ -16,15 +17,20 @@ namespace {
 
 struct Folded {
   std::shared_ptr<const ParameterVector> parameters;
-  std::uint64_t groups = 0;
+  std::uint64_t groups = 0;  ///< Or batches.
 };
 
 Result<Folded> ReadStage(const std::string& path, const StageHead& head, const RunSpec& spec) {
-  const auto snapshot =
-      SnapshotStore(StageDirectory(path), SpecHashOf(head)).ReadNewest(~Offset{0});
+  const bool activations = spec.probe == ProbeTarget::kActivations;
+  const SnapshotStore store(StageDirectory(path), activations ? head.split : SpecHashOf(head));
+  const auto snapshot = store.ReadNewest(~Offset{0});
   if (!snapshot) {
     NDCAO_ASSIGN(StageFile stage, ReadStageFile(path, true));
     return Folded{std::make_shared<ParameterVector>(std::move(stage.values)), 0};
+  }
+  if (activations) {
+    NDCAO_ASSIGN(auto state, ActivationReplica::Read(snapshot->bytes));
+    return Folded{std::make_shared<ParameterVector>(std::move(state.first)), state.second.steps};
   }
   NDCAO_ASSIGN(const KeptFold kept, KeptFold::Decode(snapshot->bytes));
   NDCAO_ASSIGN(const Replica replica,
@@ -61,9 +67,10 @@ Result<JoinedStages> JoinStages(const std::string& directory) {
     if (i == 1) joined.groups = folded.value().groups;
     if (folded.value().groups != joined.groups) {
       return Invalid(fmt::format(
-          "--stages {}: stage {} has been kept after {} groups, stage 1 after {}; let the run end, "
+          "--stages {}: stage {} has been kept after {} {}, stage 1 after {}; let the run end, "
           "or stop all stages and start them again",
-          directory, i, folded.value().groups, joined.groups));
+          directory, i, folded.value().groups,
+          joined.spec.probe == ProbeTarget::kActivations ? "batches" : "groups", joined.groups));
     }
     std::ranges::copy(*folded.value().parameters,
                       joined.parameters.begin() + static_cast<std::ptrdiff_t>(head.first));

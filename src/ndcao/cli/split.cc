@@ -12,6 +12,7 @@
 #include "ndcao/cli/run_options.h"
 #include "ndcao/cli/stage_files.h"
 #include "ndcao/evaluate/torch/stage_model.h"
+#include "ndcao/partitioned/activation_worker.h"
 #include "ndcao/partitioned/stage_cut.h"
 #include "ndcao/replica/replica.h"
 
@@ -24,6 +25,8 @@ struct Flags {
   std::string out;
   std::string balance = "parameters";
   std::string update_periods;
+  std::uint32_t in_flight = 2;
+  std::uint32_t keep_every = 100;
   bool json = false;
 };
 
@@ -118,12 +121,56 @@ Result<std::vector<StageHead>> MakeHeads(const Flags& flags, const RunSetup& set
       spec.model));
 }
 
+// Where each stage probes, and what that makes of the batches that pass through.
+Status PlanFlow(const Flags& flags, const RunSetup& setup, std::vector<StageHead>& heads) {
+  const RunSpec& spec = setup.spec;
+  NDCAO_ASSIGN(const auto objective, MakeObjective(spec.objective));
+  if (!objective->per_example()) {
+    return Invalid(
+        fmt::format("--objective {}: it has no loss for each example, which stages that probe "
+                    "activations need; "
+                    "use --probe weights",
+                    spec.objective));
+  }
+  BatchFlow flow{flags.in_flight, flags.keep_every, {}};
+  std::vector<ProbePlan> plans;
+  for (const StageHead& head : heads) {
+    const Objective* at_the_end = head.stage == head.stages ? objective.get() : nullptr;
+    NDCAO_ASSIGN(const auto stage, MakeActivationStage(head.model, 0, at_the_end));
+    plans.push_back(stage->plan());
+    flow.probed.push_back(stage->probed_sites());
+  }
+  const std::uint64_t passes = 1 + std::uint64_t{spec.activation.probes} * flow.sites();
+  if (passes * spec.shape.slots > (1 << 16)) {
+    return Invalid(fmt::format("--slots {}: with {} passes of a slot that is more than {} messages",
+                               spec.shape.slots, passes, 1 << 16));
+  }
+  for (std::size_t i = 0; i < heads.size(); ++i) {
+    StageHead& head = heads[i];
+    head.flow = flow;
+    const SiteTable sites = StageTableOf(plans[i], head);
+    if (!plans[i].unprobed.empty()) {
+      const UnprobedTensor& first = plans[i].unprobed.front();
+      return Invalid(fmt::format(
+          "--probe activations: '{}' has no place to be probed ({}), and stages train only what "
+          "has; use --probe weights, or one process ('ndcao train')",
+          head.layout.tensors()[head.first_tensor() + first.tensor].name, first.reason));
+    }
+    ParameterVector part(heads[i].parameters);
+    NDCAO_TRY(ActivationReplica::Create(spec, head.layout, std::move(part), sites, head.slice()));
+  }
+  return Ok();
+}
+
 // What all files of a split share, and the hash that names it.
 void SealHeads(const RunSetup& setup, std::vector<StageHead>& heads) {
   const std::string spec = FormatRunSpec(setup.spec);
   const std::string digest = DigestHex(setup.initial);
   std::string name = spec + digest;
   for (const StageHead& head : heads) name += fmt::format(" {}", head.first + head.parameters);
+  if (const BatchFlow& flow = heads.front().flow; flow.in_flight > 0) {
+    name += fmt::format(" in flight {}, kept every {}", flow.in_flight, flow.keep_every);
+  }
   for (StageHead& head : heads) {
     head.spec = spec;
     head.initial_digest = digest;
@@ -187,16 +234,16 @@ Result<int> Split(const Flags& flags) {
     return Invalid(
         fmt::format("--objective {}: only a network can be cut into stages", setup.spec.objective));
   }
-  if (setup.spec.probe != ProbeTarget::kWeights) {
-    return Invalid("--probe activations: a partitioned run probes weights");
-  }
   NDCAO_TRY(RefuseWhatStagesLack(setup.spec));
   NDCAO_ASSIGN(const auto data, LoadRunData(setup.spec, flags.run.data_dir));
   NDCAO_ASSIGN(std::vector<StageHead> heads, MakeHeads(flags, setup, *data));
   NDCAO_TRY(ApplyPeriods(flags, heads, setup.spec));
   NDCAO_TRY(setup.spec.Validate());
   // The replicas check blocks and options before anything is written.
+  const bool weights = setup.spec.probe == ProbeTarget::kWeights;
+  if (!weights) NDCAO_TRY(PlanFlow(flags, setup, heads));
   for (const StageHead& head : heads) {
+    if (!weights) break;
     const auto begin = setup.initial.begin() + static_cast<std::ptrdiff_t>(head.first);
     ParameterVector part(begin, begin + static_cast<std::ptrdiff_t>(head.parameters));
     NDCAO_TRY(Replica::Create(setup.spec, head.layout, std::move(part), head.slice()));
@@ -224,6 +271,13 @@ void AddSplit(CLI::App& app, Action& action) {
   verb->add_option(
       "--update-periods", flags->update_periods,
       "With --mode async: after how many groups the blocks of each stage move (1,1,10)");
+  verb->add_option("--in-flight", flags->in_flight,
+                   "With --probe activations: batches whose losses may be awaited at a time")
+      ->check(CLI::Range(1, 64));
+  verb->add_option("--keep-every", flags->keep_every,
+                   "With --probe activations: batches between two states that all stages keep, to\n"
+                   "which they go back when one of them dies")
+      ->check(CLI::Range(1, 1000000));
   AddRunOptions(*verb, flags->run);
   verb->add_flag("--json", flags->json, "Print one JSON object");
   SetAction(*verb, action, [flags] { return Split(*flags); });

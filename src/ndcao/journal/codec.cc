@@ -19,6 +19,7 @@ enum class Type : std::uint8_t {
   kDecision = 6,
   kMark = 7,
   kAudit = 8,
+  kKept = 9,
 };
 
 struct Encoder {
@@ -75,6 +76,14 @@ struct Encoder {
     out.Put(r.worker);
     out.Put(r.at);
     PutLosses(r.centre, r.losses);
+  }
+  void operator()(const KeptRecord& r) const {
+    out.Put(static_cast<std::uint8_t>(Type::kKept));
+    out.Put(r.worker);
+    out.Put(r.stage);
+    out.Put(r.steps);
+    out.Put(r.before);
+    out.PutString(r.digest);
   }
   void PutLosses(float centre, const std::vector<float>& losses) const {
     NDCAO_CHECK(losses.size() <= std::numeric_limits<std::uint16_t>::max());
@@ -143,6 +152,9 @@ Result<Record> DecodeFields(Type type, ByteReader& in) {
       return Record(DecodeMark(in));
     case Type::kAudit:
       return Record(DecodeAudit(in));
+    case Type::kKept:
+      return Record(KeptRecord{in.Get<WorkerId>(), in.Get<std::uint32_t>(), in.Get<std::uint64_t>(),
+                               in.Get<std::uint64_t>(), in.GetString()});
   }
   return Corrupt(fmt::format("unknown record type {}", static_cast<int>(type)));
 }

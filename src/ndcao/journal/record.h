@@ -91,8 +91,20 @@ struct AuditRecord {
   friend bool operator==(const AuditRecord&, const AuditRecord&) = default;
 };
 
+/// A stage of a partitioned run that probes activations says which states it has kept: it can go
+/// back to any of them, and to the beginning.
+struct KeptRecord {
+  WorkerId worker = 0;
+  std::uint32_t stage = 0;   ///< From 1.
+  std::uint64_t steps = 0;   ///< After so many steps; 0: the beginning.
+  std::uint64_t before = 0;  ///< The one before that.
+  std::string digest;        ///< Of the stage's parameters after `steps`.
+
+  friend bool operator==(const KeptRecord&, const KeptRecord&) = default;
+};
+
 using Record = std::variant<SpecRecord, JoinRecord, GroupRecord, DigestRecord, BudgetRecord,
-                            DecisionRecord, MarkRecord, AuditRecord>;
+                            DecisionRecord, MarkRecord, AuditRecord, KeptRecord>;
 
 /// A record with its place in the journal.
 struct Entry {

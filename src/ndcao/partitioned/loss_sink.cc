@@ -17,16 +17,7 @@ constexpr std::size_t kMostGroups = 256;
 }  // namespace
 
 Status LossSink::Begin(const StageMessage& message) {
-  if (message.kind == StageMessageKind::kTestBegin) {
-    std::vector<std::int32_t> labels = message.As<std::int32_t>();
-    if (labels.size() < 2 || labels[0] < 1) return Corrupt("a piece of the test set is empty");
-    if (message.attempt > test_attempt_) test_.clear();
-    test_attempt_ = message.attempt;
-    test_pieces_ = static_cast<std::size_t>(labels[0]);
-    labels.erase(labels.begin());
-    test_[message.number] = {std::move(labels), {}};
-    return Ok();
-  }
+  if (message.kind == StageMessageKind::kTestBegin) return test_.Begin(message);
   NDCAO_ASSIGN(TrialBegin begin, TrialBegin::Decode(message.payload));
   const std::size_t size = begin.labels.size();
   const auto known = [this](std::int32_t label) {
@@ -54,7 +45,7 @@ Result<LossSink::Answer> LossSink::Take(const StageMessage& message,
                                         std::span<const float> outputs) {
   Answer answer;
   if (message.kind == StageMessageKind::kTest) {
-    TakeTest(message, outputs, answer);
+    answer.score = test_.Take(message, outputs);
     return answer;
   }
   const auto found = groups_.find(message.trial);
@@ -123,26 +114,6 @@ Status LossSink::TakeEvaluation(Group& group, const StageMessage& message,
   record.centre = group.centre;
   for (const std::optional<float>& loss : group.evaluations) record.losses.push_back(*loss);
   return Ok();
-}
-
-void LossSink::TakeTest(const StageMessage& message, std::span<const float> outputs,
-                        Answer& answer) {
-  const auto found = test_.find(message.number);
-  if (found == test_.end() || message.attempt != test_attempt_) return;
-  if (outputs.size() != found->second.labels.size() * classes_) return;
-  found->second.outputs.assign(outputs.begin(), outputs.end());
-  std::vector<float> values;
-  std::vector<std::int32_t> labels;
-  std::size_t pieces = 0;
-  for (const auto& [number, piece] : test_) {
-    if (piece.outputs.empty()) return;
-    values.insert(values.end(), piece.outputs.begin(), piece.outputs.end());
-    labels.insert(labels.end(), piece.labels.begin(), piece.labels.end());
-    ++pieces;
-  }
-  if (pieces != test_pieces_) return;
-  const Outputs all{values, labels, classes_};
-  answer.score = Score{objective_.Loss(all, {}), Accuracy(all)};
 }
 
 }  // namespace ndcao

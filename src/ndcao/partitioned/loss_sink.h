@@ -12,6 +12,7 @@
 #include "ndcao/evaluate/objective.h"
 #include "ndcao/journal/record.h"
 #include "ndcao/partitioned/stage_message.h"
+#include "ndcao/partitioned/test_pieces.h"
 #include "ndcao/replica/run_spec.h"
 
 namespace ndcao {
@@ -27,7 +28,7 @@ class LossSink {
 
   /// `spec` and `objective` outlive it.
   LossSink(const RunSpec& spec, const Objective& objective, std::uint64_t classes)
-      : spec_(spec), objective_(objective), classes_(classes) {}
+      : spec_(spec), objective_(objective), classes_(classes), test_(objective, classes) {}
 
   /// kBegin, kTestBegin.
   Status Begin(const StageMessage& message);
@@ -49,16 +50,11 @@ class LossSink {
     float centre = 0;
     bool chosen = false;
   };
-  struct TestPiece {
-    std::vector<std::int32_t> labels;
-    std::vector<float> outputs;
-  };
 
   Status TakePool(Group& group, const StageMessage& message, std::span<const float> outputs,
                   Answer& answer);
   Status TakeEvaluation(Group& group, const StageMessage& message, std::span<const float> outputs,
                         Answer& answer);
-  void TakeTest(const StageMessage& message, std::span<const float> outputs, Answer& answer);
   void Choose(Group& group, TrialId trial, Answer& answer) const;
   Status CheckRows(std::span<const float> outputs, std::size_t rows) const;
 
@@ -66,9 +62,7 @@ class LossSink {
   const Objective& objective_;
   const std::uint64_t classes_;
   std::map<TrialId, Group> groups_;
-  std::map<std::uint16_t, TestPiece> test_;
-  std::size_t test_pieces_ = 0;
-  std::uint32_t test_attempt_ = 0;
+  TestSink test_;
 };
 
 }  // namespace ndcao

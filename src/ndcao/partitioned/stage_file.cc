@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <numeric>
+
 #include "ndcao/base/bytes.h"
 #include "ndcao/base/hash.h"
 
@@ -9,7 +11,7 @@ namespace ndcao {
 namespace {
 
 constexpr char kMagic[] = "NDCAOSTG";
-constexpr std::uint32_t kVersion = 1;
+constexpr std::uint32_t kVersion = 2;
 // A head holds names, shapes and a module without a limit of its own, but no parameters of others.
 constexpr std::uint64_t kLongestHead = std::uint64_t{1} << 40;
 
@@ -68,7 +70,22 @@ bool GetModel(ByteReader& in, StageModel& model) {
          IsShape(model.output_shape) && model.classes > 0;
 }
 
+bool FitsTogether(const BatchFlow& flow, std::uint32_t stages) {
+  if (flow.in_flight == 0) return flow == BatchFlow();
+  return flow.keep_every > 0 && flow.probed.size() == stages;
+}
+
 }  // namespace
+
+std::uint32_t BatchFlow::SitesBefore(std::uint32_t stage) const {
+  return std::accumulate(probed.begin(), probed.begin() + (stage - 1), 0u);
+}
+
+std::size_t StageHead::first_tensor() const {
+  std::size_t tensor = 0;
+  while (layout.tensors()[tensor].offset < first) ++tensor;
+  return tensor;
+}
 
 std::vector<std::byte> EncodeStageHead(const StageHead& head) {
   ByteWriter body;
@@ -83,6 +100,9 @@ std::vector<std::byte> EncodeStageHead(const StageHead& head) {
   body.Put(head.values_hash);
   body.Put(head.widest);
   PutModel(body, head.model);
+  body.Put(head.flow.in_flight);
+  body.Put(head.flow.keep_every);
+  body.PutVector(head.flow.probed);
   ByteWriter out;
   out.PutAll(std::span<const char>(kMagic, sizeof(kMagic) - 1));
   out.Put(kVersion);
@@ -130,10 +150,13 @@ Result<StageHead> DecodeStageHead(std::span<const std::byte> bytes) {
   head.values_hash = in.Get<std::uint64_t>();
   head.widest = in.Get<std::uint64_t>();
   const bool model = GetModel(in, head.model);
+  head.flow.in_flight = in.Get<std::uint32_t>();
+  head.flow.keep_every = in.Get<std::uint32_t>();
+  head.flow.probed = in.GetVector<std::uint32_t>();
   const std::uint64_t d = head.layout.size();
   if (!layout || !model || in.remaining() > 0 || head.stage < 1 || head.stage > head.stages ||
       head.first > d || head.parameters > d - head.first || head.parameters == 0 ||
-      head.widest == 0 || head.widest > kLongestHead) {
+      head.widest == 0 || head.widest > kLongestHead || !FitsTogether(head.flow, head.stages)) {
     return Corrupt("the stage file's head does not fit together");
   }
   return head;

@@ -15,6 +15,20 @@
 
 namespace ndcao {
 
+/// How the batches of a run that probes activations pass through the stages; the same in all files
+/// of a split.
+struct BatchFlow {
+  std::uint32_t in_flight = 0;        ///< Batches whose losses may be awaited; 0: weights.
+  std::uint32_t keep_every = 0;       ///< Batches between two states that all stages keep.
+  std::vector<std::uint32_t> probed;  ///< Sites that each stage probes.
+
+  /// Of the stages before `stage` (from 1).
+  std::uint32_t SitesBefore(std::uint32_t stage) const;
+  std::uint32_t sites() const { return SitesBefore(static_cast<std::uint32_t>(probed.size()) + 1); }
+
+  friend bool operator==(const BatchFlow&, const BatchFlow&) = default;
+};
+
 struct StageHead {
   std::uint32_t stage = 1;  ///< From 1.
   std::uint32_t stages = 2;
@@ -27,7 +41,10 @@ struct StageHead {
   std::uint64_t values_hash = 0;  ///< Hash64 of their initial values.
   std::uint64_t widest = 0;       ///< Values of one example at the widest cut of the network.
   StageModel model;
+  BatchFlow flow;
 
+  /// Which of the layout's tensors is the stage's first.
+  std::size_t first_tensor() const;
   /// The stage's parameters, packed.
   Slice slice() const { return Slice({{first, 0, parameters}}); }
 };

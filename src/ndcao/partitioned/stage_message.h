@@ -22,10 +22,19 @@ enum class StageMessageKind : std::uint8_t {
   // From the last stage to the first.
   kChosen,   ///< Positions in the pool that the trial is evaluated on: u32 each.
   kArrived,  ///< Activations have come through; the payload is their kind: u8.
+  // Of runs that probe activations; the trial is the batch. From each stage to the next:
+  kClean,  ///< The clean pass of slot `number`.
+  kCopy,   ///< A perturbed copy of a slot: `number` = slot × copies of all stages + copy.
+  // From the first stage to the last, and from the last to all others:
+  kLabels,  ///< Of slot `number`: i32 each.
+  kLosses,  ///< Of slot `number`, as HeardLosses.
 };
-inline constexpr std::uint8_t kStageMessageKinds = 7;
+inline constexpr std::uint8_t kStageMessageKinds = 11;
 
-inline bool IsActivations(StageMessageKind kind) { return kind <= StageMessageKind::kTest; }
+inline bool IsActivations(StageMessageKind kind) {
+  return kind <= StageMessageKind::kTest || kind == StageMessageKind::kClean ||
+         kind == StageMessageKind::kCopy;
+}
 
 /// The test set's messages belong to no trial.
 inline constexpr TrialId kTestTrial{~std::uint64_t{0}};

@@ -37,6 +37,11 @@ class StageSender {
   /// Anything else, to the first stage or the last.
   Status TellFirst(const StageMessage& message) { return Tell(1, message); }
   Status TellLast(const StageMessage& message) { return Tell(stages_, message); }
+  /// From the last stage to all others.
+  Status TellOthers(const StageMessage& message) {
+    for (std::uint32_t stage = 1; stage < stages_; ++stage) NDCAO_TRY(Tell(stage, message));
+    return Ok();
+  }
 
   Channel& channel() { return channel_; }
   const StageTraffic& traffic() const { return traffic_; }

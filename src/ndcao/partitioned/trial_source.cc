@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <numeric>
 
 #include "ndcao/base/log.h"
 #include "ndcao/data/sampler.h"
@@ -15,8 +14,6 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr milliseconds kLongestPatience{30000};
-// Examples of the test set in one message, as in one forward pass of a whole network, if they fit.
-constexpr std::size_t kTestRows = 500;
 
 }  // namespace
 
@@ -49,6 +46,7 @@ TrialSource::TrialSource(const Replica& replica, const Dataset& data, StageForwa
       worker_(worker),
       rows_(rows),
       pace_(pace),
+      test_(data, rows),
       heard_(Clock::now()),
       patience_(pace.patience) {
   test_attempt_ = NextAttempt();
@@ -134,18 +132,9 @@ Result<bool> TrialSource::SendNext(TrialId id, Outgoing& trial) {
 }
 
 Result<bool> TrialSource::SendTest() {
-  const Examples& test = data_->test();
-  const std::size_t rows = std::min<std::size_t>(kTestRows, rows_);
-  const std::size_t first = next_test_ * rows;
-  if (first >= test.size()) return false;
-  std::vector<std::uint32_t> examples(std::min(rows, test.size() - first));
-  std::iota(examples.begin(), examples.end(), static_cast<std::uint32_t>(first));
-  std::vector<std::int32_t> labels = {static_cast<std::int32_t>((test.size() + rows - 1) / rows)};
-  for (const std::uint32_t example : examples) labels.push_back(test.labels[example]);
-  NDCAO_TRY(sender_->TellLast({StageMessageKind::kTestBegin, next_test_, test_attempt_, kTestTrial,
-                               std::as_bytes(std::span(labels))}));
-  NDCAO_TRY(SendRows({StageMessageKind::kTest, next_test_++, test_attempt_, kTestTrial, {}}, test,
-                     examples));
+  NDCAO_ASSIGN(const auto piece, test_.Next(*sender_, test_attempt_));
+  if (!piece) return false;
+  NDCAO_TRY(SendRows(piece->header, data_->test(), piece->examples));
   return true;
 }
 
@@ -192,13 +181,13 @@ void TrialSource::SendAllAgain() {
     trial.next_piece = trial.next_evaluation = 0;
   }
   test_attempt_ = NextAttempt();
-  next_test_ = 0;
+  test_.Restart();
   under_way_.clear();
   heard_ = Clock::now();
 }
 
 void TrialSource::CheckTime() {
-  const bool waits = !under_way_.empty() || !trials_.empty() || next_test_ > 0;
+  const bool waits = !under_way_.empty() || !trials_.empty() || test_.begun();
   if (!waits || Clock::now() - heard_ < patience_) return;
   spdlog::debug("no answer from the last stage for {} ms: sending again", patience_.count());
   SendAllAgain();

@@ -13,6 +13,7 @@
 #include "ndcao/data/dataset.h"
 #include "ndcao/partitioned/stage_forward.h"
 #include "ndcao/partitioned/stage_sender.h"
+#include "ndcao/partitioned/test_pieces.h"
 
 namespace ndcao {
 
@@ -80,7 +81,7 @@ class TrialSource {
   std::set<Sent> under_way_;
   std::uint32_t attempts_ = 0;
   std::uint64_t counter_ = 0;
-  std::uint16_t next_test_ = 0;
+  TestSource test_;
   std::uint32_t test_attempt_ = 0;
   Clock::time_point heard_;
   std::chrono::milliseconds patience_;

@@ -18,7 +18,6 @@ using Clock = std::chrono::steady_clock;
 constexpr std::uint64_t kMarks = 20;
 // A measurement on the test part may cost a twentieth of the forwards since the last one.
 constexpr std::uint64_t kMarkCost = 20;
-constexpr std::uint64_t kBarrenSteps = 8;
 constexpr double kReportSeconds = 0.1;
 
 }  // namespace
@@ -82,9 +81,7 @@ Status ActivationSession::Train() {
   double reported = 0;
   while (!replica_.done()) {
     NDCAO_TRY(Step());
-    if (replica_.counters().barren >= kBarrenSteps) {
-      return Failed(fmt::format("the losses of {} batches in a row are not finite", kBarrenSteps));
-    }
+    NDCAO_TRY(replica_.CheckLosses());
     if (options_.stop_requested && options_.stop_requested()) {
       cancelled_ = true;
       break;
@@ -122,13 +119,8 @@ Status ActivationSession::Step() {
     if (replica_.estimators().empty()) return Ok();
   }
   const std::uint64_t step = replica_.counters().steps;
-  const std::uint64_t in_epoch = problem_.examples() / spec_.batch;
-  if (order_.empty() || step % in_epoch == 0) {
-    order_.resize(problem_.examples());
-    ShuffleExamples(spec_.seed, step / in_epoch, order_);
-  }
-  const auto batch =
-      std::span<const std::uint32_t>(order_).subspan(step % in_epoch * spec_.batch, spec_.batch);
+  if (!order_) order_.emplace(spec_.seed, problem_.examples(), spec_.batch);
+  const std::span<const std::uint32_t> batch = order_->At(step);
   const std::vector<float> whitener = replica_.whitener();
   std::vector<std::span<const float>> estimators;
   for (const SiteEstimator& e : replica_.estimators()) estimators.push_back(e.values());

@@ -6,11 +6,13 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "ndcao/activation/activation_replica.h"
 #include "ndcao/base/result.h"
+#include "ndcao/data/batch_order.h"
 #include "ndcao/evaluate/activation_evaluator.h"
 #include "ndcao/evaluate/evaluator.h"
 #include "ndcao/journal/journal.h"
@@ -57,7 +59,7 @@ class ActivationSession {
   SessionOptions options_;
   TeamExecutor team_;
   std::vector<ProbeSums> sums_;
-  std::vector<std::uint32_t> order_;  // of the epoch
+  std::optional<BatchOrder> order_;
   std::chrono::steady_clock::time_point start_;
   std::uint64_t next_mark_ = 0;
   std::uint64_t initial_forwards_ = 0;

@@ -8,6 +8,7 @@
 #include <numeric>
 #include <set>
 
+#include "ndcao/evaluate/torch/runtime.h"
 #include "ndcao/evaluate/torch/unit_cells.h"
 
 namespace ndcao {
@@ -18,9 +19,12 @@ constexpr std::uint64_t kMostOutputs = 16;
 
 class Planner {
  public:
-  Planner(const PlanPasses& passes, const ParameterMemory& memory, const Layout& layout,
-          std::uint64_t outputs)
-      : passes_(passes), memory_(memory), layout_(layout), outputs_(outputs) {}
+  Planner(const PlanPasses& passes, const PlanRequest& request)
+      : passes_(passes),
+        memory_(request.memory),
+        layout_(request.layout),
+        outputs_(request.outputs),
+        end_(request.end) {}
 
   Result<TorchPlan> Make() {
     result_.operations = operations().size();
@@ -34,6 +38,7 @@ class Planner {
     NDCAO_TRY(FindPoints());
     Group();
     ListUnprobed();
+    if (!result_.plan.whole_passes.empty()) KeepInputs();
     return std::move(result_);
   }
 
@@ -220,7 +225,7 @@ class Planner {
 
   SiteKind KindOf(const TorchSite& site, const ProbeSite& shown) const {
     const at::Tensor result = operations()[site.points.front().operation].output();
-    if (site.points.size() == 1 &&
+    if (end_ == PassEnd::kOutputs && site.points.size() == 1 &&
         result.unsafeGetTensorImpl() == passes_.three.output().unsafeGetTensorImpl()) {
       return SiteKind::kOutput;
     }
@@ -232,6 +237,14 @@ class Planner {
                            operations()[only.call.operation].tensor(1).size(1) &&
                        operations()[only.call.operation].tensor(0).size(0) == kFew;
     return plain && weights < shown.columns ? SiteKind::kWeights : SiteKind::kActivations;
+  }
+
+  void KeepInputs() {
+    for (const TorchSite& site : result_.sites) {
+      for (const SiteCall& call : site.calls) {
+        result_.keep[call.call.operation].push_back(call.call.input);
+      }
+    }
   }
 
   void ListUnprobed() {
@@ -253,6 +266,7 @@ class Planner {
   const ParameterMemory& memory_;
   const Layout& layout_;
   std::uint64_t outputs_;
+  PassEnd end_;
   TorchPlan result_;
   std::vector<SiteCall> calls_;
   std::map<std::size_t, ExampleAxis> axes_;     // by operation
@@ -262,9 +276,18 @@ class Planner {
 
 }  // namespace
 
-Result<TorchPlan> MakeProbePlan(const PlanPasses& passes, const ParameterMemory& memory,
-                                const Layout& layout, std::uint64_t outputs) {
-  return Planner(passes, memory, layout, outputs).Make();
+Result<TorchPlan> MakeProbePlan(const RecordPass& record, const PlanRequest& request) {
+  PlanPasses passes;
+  NDCAO_TRY(record({0, 1, 2}, passes.three));
+  NDCAO_TRY(record({3, 1, 2}, passes.other_first));
+  NDCAO_TRY(record({0, 1, 2, 3, 4}, passes.five));
+  Result<TorchPlan> made = Failed("");
+  NDCAO_TRY(CatchTorch("looking for places to probe", [&] {
+    const c10::InferenceMode guard;
+    made = Planner(passes, request).Make();
+  }));
+  if (!made.ok()) return made.error().Context("--probe activations");
+  return made;
 }
 
 }  // namespace ndcao

@@ -41,10 +41,25 @@ struct TorchPlan {
   ProbePlan plan;
   std::vector<TorchSite> sites;  ///< One for each of plan.sites.
   std::size_t operations = 0;    ///< Of a pass.
+  Keep keep;                     ///< What tapes of its passes have to keep.
 };
 
-/// Fails if the network couples its examples. `outputs` per example.
-Result<TorchPlan> MakeProbePlan(const PlanPasses& passes, const ParameterMemory& memory,
-                                const Layout& layout, std::uint64_t outputs);
+/// What the end of a pass is: the network's outputs, or a cut behind which another stage goes on.
+enum class PassEnd { kOutputs, kCut };
+
+/// What is planned for; the references outlive the call.
+struct PlanRequest {
+  const ParameterMemory& memory;
+  const Layout& layout;
+  std::uint64_t outputs = 0;  ///< Of the network, for one example.
+  PassEnd end = PassEnd::kOutputs;
+};
+
+/// A pass on some of five examples.
+using RecordPass =
+    std::function<Status(const std::vector<std::uint32_t>& examples, OperationTape& tape)>;
+
+/// Fails if the network couples its examples.
+Result<TorchPlan> MakeProbePlan(const RecordPass& record, const PlanRequest& request);
 
 }  // namespace ndcao

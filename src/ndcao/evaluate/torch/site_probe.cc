@@ -24,140 +24,37 @@ double RootMeanSquare(const std::vector<at::Tensor>& tensors) {
   return std::sqrt(sum / std::max(1.0, count));
 }
 
-/// A probe of a site on every example: which way it went, and what came of it.
-struct Probe {
-  at::Tensor direction;  ///< m: [B, columns], the change of the activations, summed over cells.
-  at::Tensor response;   ///< c: [B]
-  at::Tensor weights;    ///< kWeights: [B, weights], the signs themselves.
-};
+/// The cell of every unit, if units share: [units]; undefined: every unit is its own. A probe of a
+/// cell moves its units alike; without an estimator there is nothing to share.
+at::Tensor CellsOf(const ProbeSite& site, const ProbeRequest& request) {
+  if (!request.learned || site.cells.empty()) return {};
+  auto* cells = const_cast<std::uint32_t*>(site.cells.data());
+  return at::from_blob(cells, {static_cast<std::int64_t>(site.units)}, at::kInt);
+}
 
-class SiteProbe {
- public:
-  SiteProbe(const TorchSite& site, const ProbeSite& described, std::size_t index,
-            const CleanPass& clean, const ProbeRequest& request)
-      : site_(site), described_(described), index_(index), clean_(clean), request_(request) {
-    for (const ProbePoint& point : site.points) {
-      results_.push_back(clean.tape->operations()[point.operation].output());
-    }
-    if (request.learned && !described.cells.empty()) {
-      auto* cells = const_cast<std::uint32_t*>(described.cells.data());
-      cells_ = at::from_blob(cells, {static_cast<std::int64_t>(described.units)}, at::kInt);
-    }
-    bool rectified = false;
-    for (const ProbePoint& point : site.points) rectified = rectified || point.rectified;
-    if (!rectified) return;
-    std::vector<at::Tensor> gates;
-    for (std::size_t i = 0; i < results_.size(); ++i) {
-      const at::Tensor rows = site.points[i].axis.Rows(results_[i]);
-      gates.push_back(site.points[i].rectified ? rows.gt(0).to(at::kFloat) : at::ones_like(rows));
-    }
-    gate_ = gates.size() == 1 ? gates[0] : at::cat(gates, 1);
-  }
-
-  /// Undefined: every activation is open.
-  const at::Tensor& gate() const { return gate_; }
-
-  /// [B, units] of values that the units of a cell share: [B, columns].
-  at::Tensor Spread(const at::Tensor& shared) const {
-    return cells_.defined() ? shared.index_select(1, cells_) : shared;
-  }
-
-  Probe Take(std::uint32_t k) const {
-    return described_.kind == SiteKind::kWeights ? ProbeWeights(k) : ProbeActivations(k);
-  }
-
- private:
-  std::uint32_t Stream(std::uint32_t k) const {
-    return kFirstStream + static_cast<std::uint32_t>(index_) * kStreamsPerSite + k;
-  }
-
-  // The response where the loss is finite; an example that is not teaches nothing.
-  at::Tensor Response(const at::Tensor& losses, double scale) const {
-    return ((losses - clean_.losses) * (1 / scale)).nan_to_num_(0, 0, 0);
-  }
-
-  /// [B, columns]: sums over the cells.
-  at::Tensor Sums(const at::Tensor& of_units) const {
-    const auto columns = static_cast<std::int64_t>(described_.columns);
-    return at::zeros({of_units.size(0), columns}).index_add_(1, cells_, of_units);
-  }
-
-  Probe ProbeActivations(std::uint32_t k) const {
-    Probe probe;
-    const auto examples = static_cast<std::int64_t>(request_.examples.size());
-    const std::uint64_t columns = cells_.defined() ? described_.columns : described_.units;
-    const at::Tensor signs =
-        Signs(request_.seed, request_.step, Stream(k), request_.first * columns,
-              {examples, static_cast<std::int64_t>(columns)});
-    at::Tensor moved = Spread(signs);
-    if (gate_.defined()) moved.mul_(gate_);
-    probe.direction = cells_.defined() ? Sums(moved) : moved;
-    const double scale = request_.sigma * RootMeanSquare(results_);
-    if (!(scale > 0) || !std::isfinite(scale)) {
-      probe.response = at::zeros_like(clean_.losses);
-      return probe;
-    }
-    std::vector<Change> changes;
-    std::int64_t from = 0;
-    for (std::size_t i = 0; i < results_.size(); ++i) {
-      const auto width = static_cast<std::int64_t>(site_.points[i].units);
-      const at::Tensor rows = moved.narrow(1, from, width) * scale;
-      changes.push_back(
-          {site_.points[i].operation, site_.points[i].axis.Result(rows, results_[i].sizes())});
-      from += width;
-    }
-    probe.response = Response(clean_.changed(changes, {}, nullptr), scale);
-    return probe;
-  }
-
-  Probe ProbeWeights(std::uint32_t k) const {
-    Probe probe;
-    const WeightCall& call = site_.calls.front().call;
-    const Operation& operation = clean_.tape->operations()[call.operation];
-    const at::Tensor& weight = operation.tensor(*call.weight);
-    const std::int64_t examples = operation.tensor(0).size(0);
-    const std::int64_t out = weight.size(0);
-    const std::int64_t width = weight.numel() + (call.bias ? out : 0);
-    probe.weights = Signs(request_.seed, request_.step, Stream(k),
-                          request_.first * static_cast<std::uint64_t>(width), {examples, width});
-    const double scale = request_.sigma * RootMeanSquare({weight});
-    std::vector<std::int64_t> shape = weight.sizes().vec();
-    shape.insert(shape.begin(), examples);
-    const at::Tensor bias =
-        call.bias ? probe.weights.narrow(1, weight.numel(), out) : at::zeros({examples, out});
-    const at::Tensor moved =
-        ConvolveEach(operation, probe.weights.narrow(1, 0, weight.numel()).reshape(shape), bias);
-    const Change change{call.operation, moved * scale};
-    const std::size_t point = site_.points.front().operation;
-    std::vector<at::Tensor> seen;
-    const at::Tensor losses = clean_.changed({&change, 1}, {&point, 1}, &seen);
-    probe.response = Response(losses, scale);
-    probe.direction = site_.points.front().axis.Rows((seen[0] - results_[0]) * (1 / scale));
-    if (gate_.defined()) probe.direction = probe.direction * gate_;
-    return probe;
-  }
-
-  const TorchSite& site_;
-  const ProbeSite& described_;
-  std::size_t index_;
-  const CleanPass& clean_;
-  const ProbeRequest& request_;
-  std::vector<at::Tensor> results_;
-  at::Tensor gate_;
-  at::Tensor cells_;  // [units]; undefined: every unit is its own
-};
+/// [B, units] of values that the units of a cell share: [B, columns].
+at::Tensor Spread(const at::Tensor& shared, const at::Tensor& cells) {
+  return cells.defined() ? shared.index_select(1, cells) : shared;
+}
 
 double SumOfSquares(const at::Tensor& t) {
   const double norm = t.norm().item<double>();
   return norm * norm;
 }
 
-/// (1/K) Σ_b response · signs, on the weights themselves.
+/// c: [B], where the loss is finite; an example that is not teaches nothing.
+at::Tensor Response(const ProbeAnswer& answer, const CleanPass& clean) {
+  if (answer.probe.scale == 0) return at::zeros_like(clean.losses);
+  return ((answer.losses - clean.losses) * (1 / answer.probe.scale)).nan_to_num_(0, 0, 0);
+}
+
+/// (1/K) Σ_b response · signs, on the weights themselves. `response`: [B], times 1/K.
 void AddWeightSigns(const TorchSite& site, const OperationTape& tape, const Probe& probe,
-                    double share, const ParameterMemory& memory, const at::Tensor& gradient) {
+                    const at::Tensor& response, const ParameterMemory& memory,
+                    const at::Tensor& gradient) {
   const WeightCall& call = site.calls.front().call;
   const Operation& operation = tape.operations()[call.operation];
-  const at::Tensor sum = at::matmul(probe.response * share, probe.weights);
+  const at::Tensor sum = at::matmul(response, probe.weights);
   const at::Tensor& weight = operation.tensor(*call.weight);
   memory.Like(weight, gradient).add_(sum.narrow(0, 0, weight.numel()).view(weight.sizes()));
   if (call.bias) {
@@ -167,6 +64,87 @@ void AddWeightSigns(const TorchSite& site, const OperationTape& tape, const Prob
 }
 
 }  // namespace
+
+SiteProbe::SiteProbe(const TorchSite& site, const ProbeSite& described, std::size_t index,
+                     const OperationTape& tape, const ProbeRequest& request)
+    : site_(site), described_(described), index_(index), tape_(tape), request_(request) {
+  for (const ProbePoint& point : site.points) {
+    results_.push_back(tape.operations()[point.operation].output());
+  }
+  bool rectified = false;
+  for (const ProbePoint& point : site.points) rectified = rectified || point.rectified;
+  if (!rectified) return;
+  std::vector<at::Tensor> gates;
+  for (std::size_t i = 0; i < results_.size(); ++i) {
+    const at::Tensor rows = site.points[i].axis.Rows(results_[i]);
+    gates.push_back(site.points[i].rectified ? rows.gt(0).to(at::kFloat) : at::ones_like(rows));
+  }
+  gate_ = gates.size() == 1 ? gates[0] : at::cat(gates, 1);
+}
+
+Probe SiteProbe::Take(std::uint32_t k, const ChangedForward& changed) const {
+  return described_.kind == SiteKind::kWeights ? ProbeWeights(k, changed)
+                                               : ProbeActivations(k, changed);
+}
+
+std::uint32_t SiteProbe::Stream(std::uint32_t k) const {
+  return kFirstStream + static_cast<std::uint32_t>(index_) * kStreamsPerSite + k;
+}
+
+Probe SiteProbe::ProbeActivations(std::uint32_t k, const ChangedForward& changed) const {
+  Probe probe;
+  const std::int64_t examples = site_.points.front().axis.Rows(results_.front()).size(0);
+  const at::Tensor cells = CellsOf(described_, request_);
+  const std::uint64_t columns = cells.defined() ? described_.columns : described_.units;
+  const auto width_of_signs = static_cast<std::int64_t>(columns);
+  at::Tensor moved = Spread(Signs(request_.seed, request_.step, Stream(k), request_.first * columns,
+                                  {examples, width_of_signs}),
+                            cells);
+  if (gate_.defined()) moved.mul_(gate_);
+  probe.direction =
+      cells.defined() ? at::zeros({examples, width_of_signs}).index_add_(1, cells, moved) : moved;
+  const double scale = request_.sigma * RootMeanSquare(results_);
+  if (!(scale > 0) || !std::isfinite(scale)) return probe;
+  std::vector<Change> changes;
+  std::int64_t from = 0;
+  for (std::size_t i = 0; i < results_.size(); ++i) {
+    const auto width = static_cast<std::int64_t>(site_.points[i].units);
+    const at::Tensor rows = moved.narrow(1, from, width) * scale;
+    changes.push_back(
+        {site_.points[i].operation, site_.points[i].axis.Result(rows, results_[i].sizes())});
+    from += width;
+  }
+  probe.output = changed(changes, {}).output;
+  probe.scale = scale;
+  return probe;
+}
+
+Probe SiteProbe::ProbeWeights(std::uint32_t k, const ChangedForward& changed) const {
+  Probe probe;
+  const WeightCall& call = site_.calls.front().call;
+  const Operation& operation = tape_.operations()[call.operation];
+  const at::Tensor& weight = operation.tensor(*call.weight);
+  const std::int64_t examples = operation.tensor(0).size(0);
+  const std::int64_t out = weight.size(0);
+  const std::int64_t width = weight.numel() + (call.bias ? out : 0);
+  probe.weights = Signs(request_.seed, request_.step, Stream(k),
+                        request_.first * static_cast<std::uint64_t>(width), {examples, width});
+  const double scale = request_.sigma * RootMeanSquare({weight});
+  std::vector<std::int64_t> shape = weight.sizes().vec();
+  shape.insert(shape.begin(), examples);
+  const at::Tensor bias =
+      call.bias ? probe.weights.narrow(1, weight.numel(), out) : at::zeros({examples, out});
+  const at::Tensor moved =
+      ConvolveEach(operation, probe.weights.narrow(1, 0, weight.numel()).reshape(shape), bias);
+  const Change change{call.operation, moved * scale};
+  const std::size_t point = site_.points.front().operation;
+  const ChangedPass pass = changed({&change, 1}, {&point, 1});
+  probe.direction = site_.points.front().axis.Rows((pass.watched[0] - results_[0]) * (1 / scale));
+  if (gate_.defined()) probe.direction = probe.direction * gate_;
+  probe.output = pass.output;
+  probe.scale = scale;
+  return probe;
+}
 
 at::Tensor Signs(std::uint64_t seed, std::uint64_t step, std::uint32_t stream, std::uint64_t first,
                  at::IntArrayRef sizes) {
@@ -196,34 +174,37 @@ void AddOuterProducts(const TorchSite& site, const OperationTape& tape, const at
   }
 }
 
-void MeasureSite(const TorchSite& site, const ProbeSite& described, std::size_t index,
-                 const CleanPass& clean, const ProbeRequest& request, const at::Tensor& estimator,
-                 const ParameterMemory& memory, const at::Tensor& gradient, SiteSums& sums) {
-  const SiteProbe prober(site, described, index, clean, request);
+void LearnSite(const TorchSite& site, const ProbeSite& described, const CleanPass& clean,
+               const ProbeRequest& request, const at::Tensor& gate,
+               const std::function<ProbeAnswer(std::uint32_t k)>& answer,
+               const at::Tensor& estimator, const ParameterMemory& memory,
+               const at::Tensor& gradient, SiteSums& sums) {
   const double share = 1.0 / request.probes;
   at::Tensor estimate;  // [B, columns]
   at::Tensor signal;    // [B, units]
   if (request.learned) {
     estimate = at::mm(clean.error, estimator);
-    signal = prober.Spread(estimate);
-    if (prober.gate().defined()) signal = signal * prober.gate();
+    signal = Spread(estimate, CellsOf(described, request));
+    if (gate.defined()) signal = signal * gate;
   }
   for (std::uint32_t k = 0; k < request.probes; ++k) {
-    Probe probe = prober.Take(k);
-    sums.observed += SumOfSquares(probe.response);
+    const ProbeAnswer answered = answer(k);
+    const Probe& probe = answered.probe;
+    const at::Tensor response = Response(answered, clean);
+    sums.observed += SumOfSquares(response);
     sums.change += SumOfSquares(probe.direction);
     if (request.learned) {
       const at::Tensor foreseen = (probe.direction * estimate).sum(1);
-      const at::Tensor unforeseen = probe.response - foreseen;
+      const at::Tensor unforeseen = response - foreseen;
       sums.unforeseen += SumOfSquares(unforeseen);
       if (!clean.features.defined()) continue;
       const at::Tensor weighted = clean.features * (unforeseen * share).unsqueeze(1);
       at::from_blob(sums.correction.data(), estimator.sizes())
           .addmm_(weighted.t(), probe.direction);
     } else if (described.kind == SiteKind::kWeights) {
-      AddWeightSigns(site, *clean.tape, probe, share, memory, gradient);
+      AddWeightSigns(site, *clean.tape, probe, response * share, memory, gradient);
     } else {
-      const at::Tensor part = probe.direction.mul_((probe.response * share).unsqueeze(1));
+      const at::Tensor part = probe.direction.mul_((response * share).unsqueeze(1));
       signal = signal.defined() ? signal.add_(part) : part;
     }
   }

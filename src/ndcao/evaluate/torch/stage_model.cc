@@ -8,8 +8,8 @@
 
 #include "ndcao/evaluate/torch/build_module.h"
 #include "ndcao/evaluate/torch/load_model.h"
-#include "ndcao/evaluate/torch/network_evaluator.h"
 #include "ndcao/evaluate/torch/runtime.h"
+#include "ndcao/evaluate/torch/torch_stage.h"
 
 namespace ndcao {
 namespace {
@@ -103,82 +103,6 @@ Result<std::vector<SectionInfo>> SectionsOfZoo(const ModelRequest& request) {
   return sections;
 }
 
-struct BoundStage {
-  std::unique_ptr<ScriptModel> model;
-  std::int64_t pass = 0;  ///< NetworkDescription::pass
-};
-
-Result<BoundStage> BindStage(const StageModel& stage) {
-  NDCAO_ASSIGN(const BatchNorm batch_norm, ParseBatchNorm(stage.batch_norm));
-  Module module;
-  BoundStage bound;
-  if (stage.module.empty()) {
-    NDCAO_ASSIGN(const NetworkDescription network,
-                 DescribeZooModel(stage.model, {stage.example_shape, stage.classes}));
-    if (stage.from >= stage.to || stage.to > network.sections.size()) {
-      return Corrupt("the stage has sections that the network does not have");
-    }
-    NDCAO_ASSIGN(module, BuildModule(network.Part(stage.from, stage.to), 0));
-    bound.pass = network.pass;
-  } else {
-    NDCAO_TRY(CatchTorch("the stage's modules", [&] {
-      std::istringstream in(stage.module);
-      module = torch::jit::load(in, at::kCPU);
-    }));
-  }
-  NDCAO_ASSIGN(bound.model, ScriptModel::Bind(std::move(module), batch_norm));
-  return bound;
-}
-
-class TorchStage : public StageNetwork {
- public:
-  TorchStage(BoundStage bound, const StageModel& stage)
-      : model_(std::move(bound.model)),
-        pass_(bound.pass),
-        shape_(stage.input_shape),
-        inputs_(ValuesOf(shape_)) {
-    shape_.insert(shape_.begin(), 0);
-  }
-
-  std::span<float> parameters() override { return model_->parameters(); }
-
-  Result<std::span<const float>> Forward(std::span<const float> input) override {
-    if (input.empty() || input.size() % inputs_ != 0) {
-      return Invalid(fmt::format("{} values are no rows of {}", input.size(), inputs_));
-    }
-    shape_.front() = static_cast<std::int64_t>(input.size() / inputs_);
-    NDCAO_TRY(CatchTorch("forward pass", [&] {
-      // A copy: messages are not aligned as tensors are.
-      input_ = at::empty(shape_);
-      std::copy(input.begin(), input.end(), input_.data_ptr<float>());
-      std::vector<at::Tensor> parts;  // as NetworkEvaluator has them
-      for (const at::Tensor& part : input_.split(pass_ > 0 ? pass_ : input_.size(0))) {
-        parts.push_back(model_->Forward(part));
-      }
-      output_ = (parts.size() == 1 ? parts.front() : at::cat(parts)).contiguous();
-    }));
-    if (output_.scalar_type() != at::kFloat || output_.dim() < 1 ||
-        output_.size(0) != shape_.front()) {
-      return Invalid(fmt::format("the stage answers {} {} for {} examples",
-                                 c10::toString(output_.scalar_type()), ShapeText(output_.sizes()),
-                                 shape_.front()));
-    }
-    return std::span<const float>(output_.data_ptr<float>(),
-                                  static_cast<std::size_t>(output_.numel()));
-  }
-
-  /// Of one example, as the last Forward answered.
-  std::vector<std::int64_t> output_shape() const { return output_.sizes().slice(1).vec(); }
-
- private:
-  std::unique_ptr<ScriptModel> model_;
-  std::int64_t pass_;
-  std::vector<std::int64_t> shape_;
-  std::size_t inputs_;
-  at::Tensor input_;
-  at::Tensor output_;
-};
-
 // Two examples through one section after another, to see what passes between them.
 Status FillShapes(StageModel stage, const Dataset& data, std::vector<SectionInfo>& sections) {
   const std::vector<std::uint32_t> examples = {0, 1 % data.train().size()};
@@ -190,11 +114,10 @@ Status FillShapes(StageModel stage, const Dataset& data, std::vector<SectionInfo
     if (!stage.model.empty() && IsModelFile(stage.model)) {
       NDCAO_ASSIGN(stage.module, CutModule(stage.model, stage.from, stage.to));
     }
-    NDCAO_ASSIGN(BoundStage bound, BindStage(stage));
-    TorchStage network(std::move(bound), stage);
-    NDCAO_ASSIGN(const auto outputs, network.Forward(values));
+    NDCAO_ASSIGN(const auto network, TorchStage::Create(stage));
+    NDCAO_ASSIGN(const auto outputs, network->Forward(values));
     values.assign(outputs.begin(), outputs.end());
-    section.output_shape = network.output_shape();
+    section.output_shape = network->output_shape();
     stage.from = stage.to;
     stage.input_shape = section.output_shape;
   }
@@ -229,8 +152,8 @@ Result<std::string> CutModule(const std::string& model, std::uint32_t from, std:
 }
 
 Result<std::unique_ptr<StageNetwork>> MakeStageNetwork(const StageModel& model) {
-  NDCAO_ASSIGN(auto bound, BindStage(model));
-  return std::unique_ptr<StageNetwork>(std::make_unique<TorchStage>(std::move(bound), model));
+  NDCAO_ASSIGN(auto stage, TorchStage::Create(model));
+  return std::unique_ptr<StageNetwork>(std::move(stage));
 }
 
 }  // namespace ndcao

@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "ndcao/evaluate/activation_stage.h"
+#include "ndcao/evaluate/objective.h"
 #include "ndcao/evaluate/stage_network.h"
 #include "ndcao/evaluate/torch/network_problem.h"
 
@@ -29,5 +31,11 @@ Result<std::string> CutModule(const std::string& model, std::uint32_t from, std:
 
 /// Builds one stage and nothing else of the network.
 Result<std::unique_ptr<StageNetwork>> MakeStageNetwork(const StageModel& model);
+
+/// The same for a run that probes activations. `first_site`: sites of the stages before.
+/// `objective`: of the last stage, outlives it and has a loss for each example; null in the others.
+Result<std::unique_ptr<ActivationStage>> MakeActivationStage(const StageModel& model,
+                                                             std::size_t first_site,
+                                                             const Objective* objective);
 
 }  // namespace ndcao

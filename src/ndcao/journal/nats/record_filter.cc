@@ -40,8 +40,8 @@ void RecordFilter::Window::Note(std::uint32_t number) {
   seen |= std::uint64_t{1} << (highest - number);
 }
 
-// A worker's losses, audits and digests count only from where it joined, and it joins under the
-// name that it publishes by. The budget is the creator's. Other records are anybody's.
+// A worker's losses, audits, digests and kept states count only from where it joined, and it joins
+// under the name that it publishes by. The budget is the creator's. Other records are anybody's.
 bool RecordFilter::Owns(std::string_view name, const Record& record,
                         std::size_t joins_before) const {
   const auto owned = [&](WorkerId worker) {
@@ -51,6 +51,7 @@ bool RecordFilter::Owns(std::string_view name, const Record& record,
   if (const auto* group = std::get_if<GroupRecord>(&record)) return owned(group->worker);
   if (const auto* digest = std::get_if<DigestRecord>(&record)) return owned(digest->worker);
   if (const auto* audit = std::get_if<AuditRecord>(&record)) return owned(audit->worker);
+  if (const auto* kept = std::get_if<KeptRecord>(&record)) return owned(kept->worker);
   if (const auto* join = std::get_if<JoinRecord>(&record)) return join->name == name;
   if (std::holds_alternative<BudgetRecord>(record)) return creator_.empty() || creator_ == name;
   return true;

@@ -1,0 +1,67 @@
+#include "ndcao/evaluate/torch/slot_lesson.h"
+
+#include <ATen/ATen.h>
+
+namespace ndcao {
+namespace {
+
+// The gain of normalised least mean squares.
+constexpr float kGain = 1.5f;
+
+/// e, whitened and divided by 1 + e A⁻¹ eᵀ/r.
+at::Tensor Features(const at::Tensor& error, std::span<const float> whitener) {
+  const std::int64_t r = error.size(1);
+  const at::Tensor inverse = at::from_blob(const_cast<float*>(whitener.data()), {r, r});
+  const at::Tensor white = at::mm(error, inverse);
+  const at::Tensor reach = (white * error).sum(1, true) * (1.0f / static_cast<float>(r));
+  return white * (kGain / (1 + reach));
+}
+
+}  // namespace
+
+void SlotLesson::Clear(const ProbeRequest& request, ProbeSums& sums) const {
+  const std::uint64_t r = plan_.plan.features;
+  sums.gradient.assign(parameters_, 0.0f);
+  sums.sites.resize(plan_.sites.size());
+  for (std::size_t i = 0; i < plan_.sites.size(); ++i) {
+    const ProbeSite& site = plan_.plan.sites[i];
+    const bool learns = request.learned && site.kind != SiteKind::kOutput;
+    SiteSums& of_site = sums.sites[i];
+    of_site.correction.assign(learns ? r * site.columns : 0, 0.0f);
+    of_site.observed = of_site.unforeseen = of_site.change = 0;
+  }
+  sums.moment.assign(r * r, 0.0f);
+}
+
+void SlotLesson::Learn(const ProbeRequest& request, CleanPass& clean, const Answer& answer,
+                       const std::function<at::Tensor()>& output_signal, ProbeSums& sums) const {
+  Clear(request, sums);
+  const at::Tensor finite = at::isfinite(clean.losses);
+  sums.finite = static_cast<std::uint64_t>(finite.sum().item<std::int64_t>());
+  sums.loss = clean.losses.masked_select(finite).sum(at::kDouble).item<double>();
+  const auto r = static_cast<std::int64_t>(plan_.plan.features);
+  if (clean.error.defined()) {
+    at::from_blob(sums.moment.data(), {r, r}).addmm_(clean.error.t(), clean.error);
+    if (!request.whitener.empty()) clean.features = Features(clean.error, request.whitener);
+  }
+  const at::Tensor gradient =
+      at::from_blob(sums.gradient.data(), {static_cast<std::int64_t>(sums.gradient.size())});
+  for (std::size_t i = 0; i < plan_.sites.size(); ++i) {
+    const ProbeSite& described = plan_.plan.sites[i];
+    if (described.kind == SiteKind::kOutput) {
+      AddOuterProducts(plan_.sites[i], *clean.tape, output_signal(), memory_, gradient);
+      continue;
+    }
+    const at::Tensor estimator =
+        request.learned ? at::from_blob(const_cast<float*>(request.estimators[i].data()),
+                                        {r, static_cast<std::int64_t>(described.columns)})
+                        : at::Tensor();
+    const SiteProbe prober = ProbeOf(i, *clean.tape, request);
+    LearnSite(
+        plan_.sites[i], described, clean, request, prober.gate(),
+        [&](std::uint32_t k) { return answer(i, prober, k); }, estimator, memory_, gradient,
+        sums.sites[i]);
+  }
+}
+
+}  // namespace ndcao

@@ -56,6 +56,9 @@ class TrainTest(Program):
         self.json("train", "--config", str(config), "--seed", "6", "--json", "--out",
                   self.path("b"))
         self.assertIn("seed = 6", self.run_ndcao("inspect", self.path("b")).stdout)
+        config.write_text('objective = "function:sphere:50"\nbudget = "10k"\n'
+                          'blocks = "size:10"\n[[block]]\npattern = "block"\nfrozen = true\n')
+        self.refused("train", "--config", str(config), says="matches no block of --blocks size:10")
         config.write_text("colour = 1\n")
         self.refused("train", "--config", str(config), says="colour")
         config.write_text("budget = = 1\n")

@@ -112,6 +112,26 @@ Result<std::uint64_t> BudgetForTime(const RunSpec& spec, const Problem& problem,
   return static_cast<std::uint64_t>(groups * static_cast<double>(spec.group_cost()));
 }
 
+/// A `[[block]]` table that sets nothing is a mistake in its pattern.
+Status CheckPatterns(const RunSpec& spec, const Layout& layout) {
+  if (spec.overrides.empty()) return Ok();
+  NDCAO_ASSIGN(const Partition partition,
+               MakePartition(spec.blocks, spec.blocks_text, layout, spec.seed));
+  for (const BlockOverride& table : spec.overrides) {
+    bool used = false;
+    for (const Block& block : partition.blocks()) {
+      NDCAO_ASSIGN(const bool matches, table.Matches(block.name));
+      used = used || matches;
+    }
+    if (used) continue;
+    return Invalid(fmt::format(
+        "[[block]] pattern '{}' matches no block of --blocks {}; the first block is '{}', and "
+        "a pattern has to match a name from its beginning to its end",
+        table.pattern, spec.blocks, partition.blocks().front().name));
+  }
+  return Ok();
+}
+
 /// With --cao-coordinate every block has an evaluation of its own.
 Status ResolveEvaluations(const RunOptions& options, const Problem& problem, RunSpec& spec) {
   if (!options.cao_coordinate) return Ok();
@@ -311,6 +331,7 @@ Result<RunSetup> SetUpRun(const RunOptions& options) {
     NDCAO_TRY(ResolveBudget(options, defaults, setup));
   }
   NDCAO_TRY(spec.Validate());
+  NDCAO_TRY(CheckPatterns(spec, setup.problem->layout()));
   return setup;
 }
 

@@ -13,14 +13,19 @@ std::uint64_t RunSpec::group_cost() const {
   return std::uint64_t{batch} * (shape.evaluations + centre);
 }
 
+Result<bool> BlockOverride::Matches(const std::string& block) const {
+  try {
+    return std::regex_match(block, std::regex(pattern));
+  } catch (const std::regex_error& error) {
+    return Invalid(
+        fmt::format("block pattern '{}' is no regular expression: {}", pattern, error.what()));
+  }
+}
+
 Result<BlockOptions> RunSpec::OptionsFor(const std::string& block) const {
   for (const BlockOverride& candidate : overrides) {
-    try {
-      if (std::regex_match(block, std::regex(candidate.pattern))) return candidate.options;
-    } catch (const std::regex_error& error) {
-      return Invalid(fmt::format("block pattern '{}' is no regular expression: {}",
-                                 candidate.pattern, error.what()));
-    }
+    NDCAO_ASSIGN(const bool matches, candidate.Matches(block));
+    if (matches) return candidate.options;
   }
   return options;
 }

@@ -41,6 +41,9 @@ struct BlockOverride {
   std::string pattern;  ///< ECMAScript, matched against the whole name of the block.
   BlockOptions options;
 
+  /// Whether it is for a block of this name, from beginning to end. Fails if it is no pattern.
+  Result<bool> Matches(const std::string& block) const;
+
   friend bool operator==(const BlockOverride&, const BlockOverride&) = default;
 };
 

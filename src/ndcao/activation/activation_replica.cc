@@ -191,6 +191,16 @@ void ActivationReplica::Observe(std::span<const ProbeSums> slots, Executor& exec
   ++counters_.steps;
 }
 
+ParameterVector ActivationReplica::Ahead(std::uint64_t late) const {
+  ParameterVector ahead = theta_;
+  if (late == 0 || clocks_) return ahead;
+  for (const Run& piece : together_) {
+    adam_.Extrapolate(piece.local, piece.length, rate(), blocks_.front().steps,
+                      static_cast<double>(late), theta_, ahead);
+  }
+  return ahead;
+}
+
 void ActivationReplica::MoveAll(std::span<const ProbeSums> slots, Executor& executor) {
   const double scale = 1.0 / spec_.batch;
   const double rate_now = rate();

@@ -91,6 +91,9 @@ class ActivationReplica {
   std::uint64_t horizon() const;
   bool done() const { return counters_.steps >= horizon(); }
   double rate() const;
+  /// Where the parameters will be when `late` batches under way have been learned from, as far as
+  /// the last move tells; with clocks, where they are. For stages, which measure that much ahead.
+  ParameterVector Ahead(std::uint64_t late) const;
   /// Image-forwards of a step, without the fallback's.
   std::uint64_t step_cost() const { return step_cost_; }
   /// The image-forwards of so many steps, the fallback's included.

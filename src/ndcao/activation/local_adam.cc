@@ -22,14 +22,18 @@ void Get(ByteReader& in, ParameterVector& values) {
 
 }  // namespace
 
+LocalAdam::Factors LocalAdam::FactorsOf(double rate, std::uint64_t step) {
+  const auto t = static_cast<double>(step);
+  return {static_cast<float>(rate / (1 - std::pow(kFirstMemory, t))),
+          static_cast<float>(1 / std::sqrt(1 - std::pow(kSecondMemory, t)))};
+}
+
 void LocalAdam::Update(std::uint64_t begin, std::uint64_t length, std::span<const float> update,
                        std::uint64_t at, double scale, double rate, std::uint64_t step,
                        std::span<float> theta) {
   const auto b1 = static_cast<float>(kFirstMemory);
   const auto b2 = static_cast<float>(kSecondMemory);
-  const auto t = static_cast<double>(step);
-  const auto move = static_cast<float>(rate / (1 - std::pow(kFirstMemory, t)));
-  const auto widen = static_cast<float>(1 / std::sqrt(1 - std::pow(kSecondMemory, t)));
+  const auto [move, widen] = FactorsOf(rate, step);
   const auto factor = static_cast<float>(scale);
   float* m = first_.data() + begin;
   float* v = second_.data() + begin;
@@ -41,6 +45,16 @@ void LocalAdam::Update(std::uint64_t begin, std::uint64_t length, std::span<cons
     m[i] = b1 * m[i] + (1 - b1) * g;
     v[i] = b2 * v[i] + (1 - b2) * (g * g);
     x[i] -= move * m[i] / (std::sqrt(v[i]) * widen + kTiny);
+  }
+}
+
+void LocalAdam::Extrapolate(std::uint64_t begin, std::uint64_t length, double rate,
+                            std::uint64_t step, double times, std::span<const float> theta,
+                            std::span<float> ahead) const {
+  if (step == 0) return;
+  const auto [move, widen] = FactorsOf(rate * times, step);
+  for (std::uint64_t i = begin; i < begin + length; ++i) {
+    ahead[i] = theta[i] - move * first_[i] / (std::sqrt(second_[i]) * widen + kTiny);
   }
 }
 

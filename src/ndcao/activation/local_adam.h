@@ -22,10 +22,21 @@ class LocalAdam {
               std::uint64_t at, double scale, double rate, std::uint64_t step,
               std::span<float> theta);
 
+  /// Where `length` parameters from `begin` on would be after `times` more steps like the last one
+  /// (number `step`, 0: none yet), into the same places of `ahead`.
+  void Extrapolate(std::uint64_t begin, std::uint64_t length, double rate, std::uint64_t step,
+                   double times, std::span<const float> theta, std::span<float> ahead) const;
+
   void Save(ByteWriter& out) const;
   void Load(ByteReader& in);
 
  private:
+  struct Factors {
+    float move;
+    float widen;
+  };
+  static Factors FactorsOf(double rate, std::uint64_t step);
+
   ParameterVector first_;
   ParameterVector second_;
 };

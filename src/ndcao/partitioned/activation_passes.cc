@@ -20,6 +20,16 @@ bool ActivationWorker::MayPass(const StageMessage& message) const {
          labels_.contains({message.trial.value, message.number});
 }
 
+// A batch is measured where the parameters will be when it is learned from, as far as a stage can
+// tell: gradients that are a batch late cost Adam more than a point (docs/results.md).
+void ActivationWorker::LoadParameters() {
+  const std::uint64_t steps = replica_.counters().steps;
+  const std::pair<std::uint64_t, std::uint64_t> wanted{steps, replica_.done() ? 0 : next_ - steps};
+  if (loaded_ == wanted) return;
+  std::ranges::copy(replica_.Ahead(wanted.second), network_.parameters().begin());
+  loaded_ = wanted;
+}
+
 // What does not fit (a message before it was lost) is dropped: stage 1 hears nothing, and all go
 // back.
 Status ActivationWorker::Pass(const StageMessage& message) {
@@ -38,6 +48,7 @@ Status ActivationWorker::Pass(const StageMessage& message) {
       slot.second >= sums_.size()) {
     return Ok();
   }
+  LoadParameters();
   const auto outputs = network_.Pass(RequestOf(slot), input);
   if (!outputs.ok()) {
     spdlog::warn("activations are dropped: {}", outputs.error().message());
@@ -49,6 +60,7 @@ Status ActivationWorker::Pass(const StageMessage& message) {
 }
 
 Status ActivationWorker::PassTest(const StageMessage& message) {
+  LoadParameters();
   const auto outputs = network_.Forward(message.As<float>());
   if (!outputs.ok()) {
     spdlog::warn("activations are dropped: {}", outputs.error().message());
@@ -65,6 +77,7 @@ Status ActivationWorker::PassTest(const StageMessage& message) {
 Status ActivationWorker::BeginSlot(const SlotName& slot, std::span<const float> input) {
   const ProbeRequest request = RequestOf(slot);
   const std::size_t examples = ExamplesOf(slot.second);
+  LoadParameters();
   auto outputs = network_.Begin(request, input, labels_[slot]);
   if (!outputs.ok()) {
     spdlog::warn("activations are dropped: {}", outputs.error().message());
@@ -160,6 +173,7 @@ Result<bool> ActivationWorker::SendTest() {
   if (!piece) return false;
   std::vector<float> input(piece->examples.size() * data_->features());
   data_->Gather(data_->test(), piece->examples, input);
+  LoadParameters();
   NDCAO_ASSIGN(const auto outputs, network_.Forward(input));
   heard_at_ = Clock::now();
   NDCAO_TRY(

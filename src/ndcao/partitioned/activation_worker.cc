@@ -38,9 +38,7 @@ ActivationWorker::ActivationWorker(Journal& journal, ActivationReplica& replica,
       sums_(options.spec.shape.slots),
       heard_at_(Clock::now()),
       patience_(options.patience),
-      table_(copies_) {
-  std::ranges::copy(replica_.parameters(), network_.parameters().begin());
-}
+      table_(copies_) {}
 
 void ActivationWorker::BeFirst(const Dataset& data) {
   data_ = &data;
@@ -109,10 +107,10 @@ Status ActivationWorker::GoBack() {
     spdlog::info("a stage has come anew: going back to batch {} from {}", ledger_.base(),
                  replica_.counters().steps);
     NDCAO_ASSIGN(replica_, options_.go_back(ledger_.base()));
-    std::ranges::copy(replica_.parameters(), network_.parameters().begin());
   }
   if (next_ > 0) ++repeats_;
   network_.Forget();
+  loaded_.reset();
   next_ = replica_.counters().steps;
   parts_ = next_slot_ = 0;
   heard_.clear();
@@ -229,7 +227,6 @@ Status ActivationWorker::Learn() {
   }
   SerialExecutor executor;
   replica_.Observe(sums_, executor);
-  std::ranges::copy(replica_.parameters(), network_.parameters().begin());
   NDCAO_TRY(replica_.CheckLosses());
   if (options_.on_step) options_.on_step(replica_);
   if (test_sink_) NDCAO_TRY(AppendMark());

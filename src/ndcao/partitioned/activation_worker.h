@@ -17,6 +17,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "ndcao/activation/activation_replica.h"
@@ -91,6 +92,7 @@ class ActivationWorker : public StageLoop {
 
   // Passing on.
   bool MayPass(const StageMessage& message) const;
+  void LoadParameters();
   Status Pass(const StageMessage& message);
   Status PassTest(const StageMessage& message);
   Status BeginSlot(const SlotName& slot, std::span<const float> input);
@@ -116,6 +118,8 @@ class ActivationWorker : public StageLoop {
 
   std::uint64_t next_ = 0;   // the batch that is being passed on
   std::uint32_t parts_ = 0;  // of it that have been: clean passes and copies of the stages before
+  // Which parameters stand in the network: updates learned, and batches ahead of them.
+  std::optional<std::pair<std::uint64_t, std::uint64_t>> loaded_;
   std::map<SlotName, HeardLosses> heard_;
   std::deque<Held> waiting_;  // activations, in their order
   std::deque<Held> early_;    // of a generation that the journal has not told yet

@@ -197,6 +197,71 @@ TEST(ActivationReplicaTest, GoesOnFromASnapshotBitForBit) {
   }
 }
 
+// Two stages of the network, each fed its own part of the sums, hold what one process does.
+TEST(ActivationReplicaTest, PartsTogetherAreTheWhole) {
+  for (const bool async : {false, true}) {
+    Fixture f;
+    f.spec.blocks = "random:3";  // across the parts' border
+    if (async) {
+      f.spec.mode = RunMode::kAsync;
+      f.spec.clock = {ClockKind::kHeavy, 1, 10};
+    }
+    SerialExecutor executor;
+    ActivationReplica whole = f.Create();
+    const auto part = [&](std::uint64_t first, std::uint64_t size, std::size_t site) {
+      SiteTable sites = f.sites;
+      sites.sites = {f.sites.sites[site]};
+      sites.probed = {site};
+      sites.elsewhere = site == 0 ? 0 : 1;
+      const auto begin = f.initial.begin() + static_cast<std::ptrdiff_t>(first);
+      return ActivationReplica::Create(
+                 f.spec, f.layout,
+                 ParameterVector(begin, begin + static_cast<std::ptrdiff_t>(size)), sites,
+                 Slice({{first, 0, size}}))
+          .value();
+    };
+    ActivationReplica front = part(0, 4, 0);
+    ActivationReplica back = part(4, 2, 1);
+    EXPECT_EQ(back.horizon(), whole.horizon());
+    while (!whole.done()) {
+      const std::vector<ProbeSums> sums = Fixture::Sums(whole.counters().steps);
+      std::vector<ProbeSums> of_front = sums;
+      std::vector<ProbeSums> of_back = sums;
+      for (std::size_t i = 0; i < sums.size(); ++i) {
+        of_front[i].gradient.resize(4);
+        of_front[i].sites.resize(1);
+        of_back[i].gradient.erase(of_back[i].gradient.begin(), of_back[i].gradient.begin() + 4);
+        of_back[i].sites.erase(of_back[i].sites.begin());
+      }
+      whole.Observe(sums, executor);
+      front.Observe(of_front, executor);
+      back.Observe(of_back, executor);
+    }
+    ParameterVector joined = front.parameters();
+    joined.insert(joined.end(), back.parameters().begin(), back.parameters().end());
+    EXPECT_EQ(joined, whole.parameters());
+    EXPECT_EQ(front.estimators()[0].values(), whole.estimators()[0].values());
+  }
+}
+
+TEST(ActivationReplicaTest, AheadGoesOnInTheDirectionOfTheLastMove) {
+  Fixture f;
+  SerialExecutor executor;
+  ActivationReplica replica = f.Create();
+  EXPECT_EQ(replica.Ahead(3), f.initial) << "nothing has moved yet";
+  ParameterVector before = replica.parameters();
+  for (int i = 0; i < 20; ++i) {
+    before = replica.parameters();
+    replica.Observe(Fixture::Sums(0), executor);
+  }
+  EXPECT_EQ(replica.Ahead(0), replica.parameters());
+  for (std::size_t i = 0; i < before.size(); ++i) {
+    const float move = replica.parameters()[i] - before[i];
+    EXPECT_NEAR(replica.Ahead(1)[i] - replica.parameters()[i], 2 * move, 0.02 * std::fabs(move));
+    EXPECT_NEAR(replica.Ahead(2)[i] - replica.parameters()[i], 4 * move, 0.04 * std::fabs(move));
+  }
+}
+
 TEST(ActivationReplicaTest, ADelayedBlockMovesByTheMeanOfItsBatches) {
   Fixture f;
   f.spec.mode = RunMode::kAsync;

@@ -2,11 +2,10 @@
 
 import math
 import pathlib
-import subprocess
 import time
 import unittest
 
-from cluster_program import ClusterProgram
+from stage_program import StageProgram
 
 try:
     import torch
@@ -16,31 +15,7 @@ except ImportError:
 MLP = ["--model", "mlp:784-32-32-16-10", "--data", "fashion-mnist", "--train-limit", "3000"]
 
 
-class StagesTest(ClusterProgram):
-    def split(self, name: str, stages: int, *flags: str) -> dict:
-        """Cuts a network into DIR/name; what `split` says."""
-        return self.json("split", "--stages", str(stages), "--out", self.path(name), "--json",
-                         *flags)
-
-    def stage(self, name: str, stage: int, run: str, *more: str) -> subprocess.Popen:
-        return self.start("stage", "--file", self.path(f"{name}/stage-{stage}.ndcao"),
-                          *self.at(run), "--quiet", "--json", *more)
-
-    def stages(self, name: str, count: int, run: str, *more: str) -> list[subprocess.Popen]:
-        return [self.stage(name, i + 1, run, *more) for i in range(count)]
-
-    def summaries(self, processes: list[subprocess.Popen]) -> list[dict]:
-        return [self.summary(process, 240) for process in processes]
-
-    def exported(self, name: str) -> dict:
-        return self.json("export", "--stages", self.path(name), "--out", self.path("model.pt"),
-                         "--json")
-
-    def trained(self, *flags: str) -> dict:
-        """The same run in one process."""
-        return self.json("train", *flags, "--threads", "1", "--quiet", "--json", "--no-report",
-                         "--out", self.path("one"), timeout=240)
-
+class StagesTest(StageProgram):
     def wait_for_groups(self, run: str, count: int) -> None:
         self.wait_for_records(run, count, 120)
 

@@ -81,9 +81,9 @@ Record RecordOf(std::uint64_t number) {
     case 6:
       return MarkRecord{worker, number, number, 0.25, 1, 2, 0.5F, text};
     case 7:
-      return KeptRecord{worker, 3, number, number / 2, std::string(32, 'k')};
-    default:
       return AuditRecord{worker, number, 0.5F, GroupOf(number, number % 19).losses};
+    default:
+      return KeptRecord{worker, 3, number, number / 2, std::string(32, 'k')};
   }
 }
 

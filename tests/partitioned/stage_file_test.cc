@@ -20,6 +20,7 @@ StageHead SomeHead() {
   head.parameters = 4;
   head.values_hash = 99;
   head.widest = 4;
+  head.flow = {2, 100, {1, 1, 0}};
   head.model = {"mlp:3-4", "module", "eval", {1, 3}, 4, 0, 1, {3}, {4}};
   return head;
 }
@@ -40,12 +41,15 @@ TEST(StageFileTest, WhatIsWrittenIsRead) {
   EXPECT_EQ(back.values_hash, 99u);
   EXPECT_EQ(back.widest, 4u);
   EXPECT_EQ(back.model, head.model);
+  EXPECT_EQ(back.flow, head.flow);
+  EXPECT_EQ(back.first_tensor(), 1u);
+  EXPECT_EQ(back.flow.SitesBefore(3), 2u);
 }
 
 TEST(StageFileTest, OtherFilesAndVersionsAreRefusedByName) {
   std::vector<std::byte> bytes = EncodeStageHead(SomeHead());
-  bytes[8] = std::byte{2};
-  EXPECT_NE(DecodeStageHead(bytes).error().message().find("version 2"), std::string::npos);
+  bytes[8] = std::byte{1};
+  EXPECT_NE(DecodeStageHead(bytes).error().message().find("version 1"), std::string::npos);
   bytes[0] = std::byte{'X'};
   EXPECT_NE(DecodeStageHead(bytes).error().message().find("not a stage file"), std::string::npos);
 }
@@ -53,6 +57,9 @@ TEST(StageFileTest, OtherFilesAndVersionsAreRefusedByName) {
 TEST(StageFileTest, AStageBeyondTheNetworkIsRefused) {
   StageHead head = SomeHead();
   head.first = 13;  // 13 + 4 of 16
+  EXPECT_FALSE(DecodeStageHead(EncodeStageHead(head)).ok());
+  head = SomeHead();
+  head.flow.probed = {1};  // of three stages
   EXPECT_FALSE(DecodeStageHead(EncodeStageHead(head)).ok());
   head = SomeHead();
   head.stage = 4;

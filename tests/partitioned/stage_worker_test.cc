@@ -12,6 +12,7 @@
 #include "ndcao/base/hash.h"
 #include "ndcao/journal/memory/memory_channel.h"
 #include "ndcao/journal/memory/memory_journal.h"
+#include "points.h"
 
 namespace ndcao {
 namespace {
@@ -40,23 +41,6 @@ class LinearStage : public StageNetwork {
   std::vector<float> weights_;
   std::vector<float> output_;
 };
-
-// Four kinds of points: the largest coordinate is the class.
-Dataset Points() {
-  std::mt19937 random(1);
-  std::uniform_real_distribution<float> uniform(0, 1);
-  const auto make = [&](std::uint32_t count) {
-    Examples examples;
-    for (std::uint32_t i = 0; i < count; ++i) {
-      for (std::uint32_t j = 0; j < kWidth; ++j) {
-        examples.values.push_back(uniform(random) + (i % kWidth == j ? 1.0f : 0.0f));
-      }
-      examples.labels.push_back(static_cast<std::int32_t>(i % kWidth));
-    }
-    return examples;
-  };
-  return Dataset::Create("points", {kWidth}, kWidth, make(200), make(40)).value();
-}
 
 struct Settings {
   std::uint32_t stages = 3;

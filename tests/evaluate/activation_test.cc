@@ -220,15 +220,15 @@ struct Fixture {
     shape.insert(shape.begin(), 5);
     input = at::randn(shape);
     const at::NoGradGuard no_gradients;
-    PlanPasses passes;
-    passes.three = Record(input.narrow(0, 0, 3));
-    at::Tensor other = input.narrow(0, 0, 3).clone();
-    other[0].add_(0.3);
-    passes.other_first = Record(other);
-    passes.five = Record(input);
+    const auto record = [&](const std::vector<std::uint32_t>& examples, OperationTape& to) {
+      std::vector<at::Tensor> rows;
+      for (const std::uint32_t i : examples) rows.push_back(input[i]);
+      to = Record(at::stack(rows));
+      return Ok();
+    };
     const ParameterMemory memory(model->parameters());
-    auto made =
-        MakeProbePlan(passes, memory, model->layout(), static_cast<std::uint64_t>(network.outputs));
+    auto made = MakeProbePlan(
+        record, {memory, model->layout(), static_cast<std::uint64_t>(network.outputs)});
     plan = made.ok() ? std::move(made).value() : TorchPlan{};
     error = made.ok() ? "" : made.error().message();
     tape = Record(input);

@@ -18,7 +18,7 @@ MLP = ["--model", "mlp:784-32-32-16-10", *DATA, "--train-limit", "2560"]
 class ActivationStagesTest(StageProgram):
     def check_against_one_process(self, stages: int, *flags: str) -> tuple[dict, list[dict]]:
         """With one batch in flight the parameters are those of one process, bit for bit."""
-        split = self.split("cut", stages, *flags, "--in-flight", "1")
+        split = self.split("cut", stages, *flags)
         results = self.summaries(self.stages("cut", stages, "run"))
         one = self.trained(*flags)
         self.assertEqual(self.exported("cut")["digest"], one["digest"])
@@ -64,7 +64,7 @@ class ActivationStagesTest(StageProgram):
                      says="has no place to be probed")
 
     def test_stages_and_server_die_and_the_digest_stays(self):
-        flags = [*MLP, "--epochs", "8", "--keep-every", "10"]
+        flags = [*MLP, "--epochs", "8", "--keep-every", "10", "--in-flight", "2"]
         self.split("calm", 3, *flags)
         self.summaries(self.stages("calm", 3, "calm"))
         self.split("cut", 3, *flags)

@@ -30,7 +30,7 @@ done
 for pid in "${pids[@]}"; do wait "$pid"; done
 
 for i in $(seq "$stages"); do
-  sed -E 's/.*("stage":[0-9]+).*("groups":[0-9]+).*("resident_parameter_bytes":[0-9]+).*/\1 \2 \3/' \
+  sed -E 's/.*("stage":[0-9]+).*("resident_parameter_bytes":[0-9]+).*("groups":[0-9]+).*/\1 \3 \2/' \
     "$work/stage-$i.json"
 done
 "$ndcao" export --stages "$work" --out "$work/model.pt" --json

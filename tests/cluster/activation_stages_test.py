@@ -18,7 +18,7 @@ MLP = ["--model", "mlp:784-32-32-16-10", *DATA, "--train-limit", "2560"]
 class ActivationStagesTest(StageProgram):
     def check_against_one_process(self, stages: int, *flags: str) -> tuple[dict, list[dict]]:
         """With one batch in flight the parameters are those of one process, bit for bit."""
-        split = self.split("cut", stages, *flags, "--in-flight", "1")
+        split = self.split("cut", stages, *flags)
         results = self.summaries(self.stages("cut", stages, "run"))
         one = self.trained(*flags)
         self.assertEqual(self.exported("cut")["digest"], one["digest"])
@@ -45,7 +45,7 @@ class ActivationStagesTest(StageProgram):
 
     def test_lenet5_strict(self):
         self.check_against_one_process(2, "--model", "lenet5", *DATA, "--estimator", "strict",
-                                       "--train-limit", "640", "--epochs", "1")
+                                       "--train-limit", "256", "--epochs", "1")
 
     @unittest.skipIf(torch is None, "PyTorch is not installed")
     def test_a_sequential_file_and_one_with_a_normalisation(self):
@@ -63,39 +63,31 @@ class ActivationStagesTest(StageProgram):
         self.refused("split", "--stages", "2", *normed, "--out", self.path("x"),
                      says="has no place to be probed")
 
-    def test_each_stage_is_killed_and_the_digest_stays(self):
-        flags = [*MLP, "--epochs", "10", "--keep-every", "20"]
+    def test_stages_and_server_die_and_the_digest_stays(self):
+        flags = [*MLP, "--epochs", "8", "--keep-every", "10", "--in-flight", "2"]
         self.split("calm", 3, *flags)
         self.summaries(self.stages("calm", 3, "calm"))
         self.split("cut", 3, *flags)
-        stages = [self.stage("cut", i + 1, "run", "--delay-ms", "15") for i in range(3)]
+        slowly = ["--delay-ms", "15"]
+        stages = self.stages("cut", 3, "run", *slowly)
         for i in range(3):
-            # The spec, joins and first states of all, and two states of each.
-            self.wait_for_records("run", self.messages("run") + 13, 120)
+            # Joins and first states, and then two states of each.
+            self.wait_for_records("run", self.messages("run") + 9, 120)
             stages[i].kill()
             stages[i].communicate()
-            stages[i] = self.stage("cut", i + 1, "run", "--delay-ms", "15")
-        results = self.summaries(stages)
-        self.assertGreater(results[0]["went_back"] + results[1]["went_back"], 2)
-        self.assertEqual(self.exported("cut")["digest"], self.exported("calm")["digest"])
-
-    def test_the_server_dies_and_loses_everything(self):
-        flags = [*MLP, "--epochs", "10", "--keep-every", "20"]
-        self.split("calm", 2, *flags)
-        self.summaries(self.stages("calm", 2, "calm"))
-        self.split("cut", 2, *flags)
-        stages = self.stages("cut", 2, "run", "--delay-ms", "15", "--patience", "3")
-        self.wait_for_records("run", 11, 120)
+            stages[i] = self.stage("cut", i + 1, "run", *slowly)
+        self.wait_for_records("run", self.messages("run") + 9, 120)
+        # The server forgets all that it had acknowledged: the journal only points to the states.
         self.server.kill()
         for stage in stages:
             stage.kill()
             stage.communicate()
         shutil.rmtree(self.server.store)
         self.server.start()
-        results = self.summaries(self.stages("cut", 2, "run"))
+        results = self.summaries(self.stages("cut", 3, "run"))
         self.assertEqual(self.exported("cut")["digest"], self.exported("calm")["digest"])
         # They went on from what they had kept: less was sent than a whole run takes.
-        self.assertLess(results[0]["examples_sent"], 200 * 128 * 2)
+        self.assertLess(results[0]["examples_sent"], 160 * 128 * 2)
 
     def test_asynchronous_with_a_slow_stage(self):
         self.split("cut", 2, *MLP, "--epochs", "4", "--mode", "async", "--update-periods", "1,10")
@@ -109,8 +101,6 @@ class ActivationStagesTest(StageProgram):
         self.refused(*cut, *MLP, "--epochs", "1", "--in-flight", "0", says="--in-flight")
         self.refused(*cut, *MLP, "--epochs", "1", "--objective", "macro-f1",
                      says="--objective macro-f1")
-        self.refused(*cut, "--model", "resnet8", *DATA, "--epochs", "1",
-                     says="has no place to be probed")
         self.split("cut", 2, *MLP, "--train-limit", "256", "--epochs", "1")
         self.summaries(self.stages("cut", 2, "run"))
         self.refused("stage", "--file", self.path("cut/stage-1.ndcao"), *self.at("another"),

@@ -2,6 +2,7 @@
 
 import math
 import pathlib
+import signal
 import time
 import unittest
 
@@ -74,6 +75,16 @@ class StagesTest(StageProgram):
             self.wait_for_groups("run", self.messages("run") + 3)
         self.summaries(stages)
         self.assertEqual(self.exported("cut")["digest"], self.exported("calm")["digest"])
+
+    def test_a_stage_that_is_starved_for_longer_than_its_claim_lasts_goes_on(self):
+        self.split("cut", 2, *MLP, "--budget", "200k")
+        stages = self.stages("cut", 2, "run")
+        self.wait_for_groups("run", 8)
+        stages[1].send_signal(signal.SIGSTOP)
+        time.sleep(6)
+        stages[1].send_signal(signal.SIGCONT)
+        results = self.summaries(stages)
+        self.assertEqual(results[0]["groups"], results[1]["groups"])
 
     def test_asynchronous_with_a_stage_that_updates_ten_times_more_slowly(self):
         self.split("cut", 2, *MLP, "--budget", "400k", "--mode", "async", "--update-periods", "1,10")

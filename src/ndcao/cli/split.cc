@@ -25,7 +25,7 @@ struct Flags {
   std::string out;
   std::string balance = "parameters";
   std::string update_periods;
-  std::uint32_t in_flight = 2;
+  std::uint32_t in_flight = 1;
   std::uint32_t keep_every = 100;
   bool json = false;
 };

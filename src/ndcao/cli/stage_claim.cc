@@ -26,6 +26,15 @@ std::string Host() {
   return fmt::format("{}:{}", host, getpid());
 }
 
+// While the answers of an overloaded server get lost.
+constexpr int kAttempts = 20;
+constexpr milliseconds kPause{100};
+
+std::uint64_t LifeIn(const Claim& claim) {
+  const auto json = nlohmann::json::parse(claim.text, nullptr, false);
+  return json.is_object() ? json.value("life", std::uint64_t{0}) : 0;
+}
+
 std::string ClaimName(std::uint32_t stage) { return fmt::format("stage-{}", stage); }
 
 }  // namespace
@@ -70,13 +79,9 @@ Status StageClaim::TakePlace() {
     NDCAO_ASSIGN(now, server_.GetClaim(run_, name));
   }
   const bool held = now && first && now->revision != first->revision;
-  std::optional<std::uint64_t> taken;
   if (!held) {
-    NDCAO_ASSIGN(taken, server_.PutClaim(run_, name, Text(), now ? now->revision : 0));
-  }
-  if (taken) {
-    revision_ = *taken;
-    return Ok();
+    NDCAO_ASSIGN(const bool taken, PutOurs(now ? now->revision : 0));
+    if (taken) return Ok();
   }
   NDCAO_ASSIGN(now, server_.GetClaim(run_, name));
   const auto json = nlohmann::json::parse(now ? now->text : "", nullptr, false);
@@ -134,24 +139,30 @@ void StageClaim::BeatLoop(std::stop_token stop) {
 }
 
 Status StageClaim::Renew() {
-  const std::string name = ClaimName(stage_);
-  NDCAO_ASSIGN(std::optional<std::uint64_t> renewed,
-               server_.PutClaim(run_, name, Text(), revision_));
-  if (!renewed) {
-    // It may have lapsed while the server was away.
-    NDCAO_ASSIGN(const auto now, server_.GetClaim(run_, name));
-    const auto json = nlohmann::json::parse(now ? now->text : "", nullptr, false);
-    const bool ours = !now || (json.is_object() && json.value("life", std::uint64_t{0}) == life_);
-    if (ours) {
-      NDCAO_ASSIGN(renewed, server_.PutClaim(run_, name, Text(), now ? now->revision : 0));
-    }
-  }
-  if (renewed) {
-    revision_ = *renewed;
-    return Ok();
-  }
+  NDCAO_ASSIGN(const bool renewed, PutOurs(revision_));
+  if (renewed) return Ok();
   return Error(ErrorCode::kConflict,
                fmt::format("stage {} of run '{}' has been taken by another host", stage_, run_));
+}
+
+// The claim may have another revision than we know of and still be ours: an attempt was stored
+// whose answer got lost. It may be gone: this process was starved for longer than it lasts, or the
+// server was away. The place is lost only to a claim of somebody else.
+Result<bool> StageClaim::PutOurs(std::uint64_t revision) {
+  const std::string name = ClaimName(stage_);
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    NDCAO_ASSIGN(const auto put, server_.PutClaim(run_, name, Text(), revision));
+    if (put) {
+      revision_ = *put;
+      return true;
+    }
+    NDCAO_ASSIGN(const auto now, server_.GetClaim(run_, name));
+    if (now && now->revision != revision && LifeIn(*now) != life_) return false;
+    revision = now ? now->revision : 0;
+    std::this_thread::sleep_for(kPause);
+  }
+  return Failed(fmt::format("the claim of stage {} of run '{}' cannot be renewed; start it again",
+                            stage_, run_));
 }
 
 Status StageClaim::Look() {

@@ -46,6 +46,8 @@ class StageClaim {
   std::string Text() const;
   void BeatLoop(std::stop_token stop);
   Status Renew();
+  /// Writes our claim over the one of this revision; false if the place is somebody else's.
+  Result<bool> PutOurs(std::uint64_t revision);
   Status Look();
 
   RunServer& server_;

@@ -2,6 +2,7 @@
 
 import math
 import pathlib
+import shutil
 import signal
 import time
 import unittest
@@ -85,6 +86,27 @@ class StagesTest(StageProgram):
         stages[1].send_signal(signal.SIGCONT)
         results = self.summaries(stages)
         self.assertEqual(results[0]["groups"], results[1]["groups"])
+
+    def test_a_server_that_lost_its_tail_ends_the_stages_and_they_go_on_from_it(self):
+        flags = [*MLP, "--budget", "200k"]
+        self.split("calm", 2, *flags)
+        self.summaries(self.stages("calm", 2, "calm"))
+        self.split("cut", 2, *flags)
+        stages = self.stages("cut", 2, "run", "--snapshot-seconds", "1")
+        self.wait_for_groups("run", 12)
+        self.server.kill()
+        shutil.copytree(self.server.store, self.dir / "earlier")
+        self.server.start()
+        self.wait_for_groups("run", self.messages("run") + 20)
+        self.server.kill()
+        shutil.rmtree(self.server.store)
+        shutil.copytree(self.dir / "earlier", self.server.store)
+        self.server.start()
+        for stage in stages:
+            _, errors = self.finish(stage, code=1)
+            self.assertIn("lost records that it had acknowledged", errors)
+        self.summaries(self.stages("cut", 2, "run", "--snapshot-seconds", "1"))
+        self.assertEqual(self.exported("cut")["digest"], self.exported("calm")["digest"])
 
     def test_asynchronous_with_a_stage_that_updates_ten_times_more_slowly(self):
         self.split("cut", 2, *MLP, "--budget", "400k", "--mode", "async", "--update-periods", "1,10")

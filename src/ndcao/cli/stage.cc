@@ -33,10 +33,11 @@ void AddStage(CLI::App& app, Action& action) {
                    "Where snapshots of this stage go (default: next to the stage file, .kept)");
   verb->add_option("--data-dir", flags->data_dir, "Stage 1: where the data set's files lie");
   verb->add_option("--window", flags->window,
-                   "Stage 1: messages of activations that may be under way")
+                   "Stage 1, weights: messages of activations that may be under way")
       ->check(CLI::Range(1, 1024));
   verb->add_option("--snapshot-seconds", flags->snapshot_seconds,
-                   "Time between snapshots, from which the stage starts again (0: at the end only)")
+                   "Weights: time between snapshots, from which the stage starts again (0: at the\n"
+                   "end only). Activations: see --keep-every of 'ndcao split'")
       ->check(CLI::NonNegativeNumber);
   verb->add_flag("--json", flags->json, "End standard output with one JSON object");
   verb->add_flag("--quiet", flags->quiet, "No progress display");

@@ -205,15 +205,14 @@ struct Fixture {
     shape.insert(shape.begin(), 5);
     input = at::randn(shape);
     const at::NoGradGuard no_gradients;
-    PlanPasses passes;
-    passes.three = Record(input.narrow(0, 0, 3));
-    at::Tensor other = input.narrow(0, 0, 3).clone();
-    other[0].add_(0.3);
-    passes.other_first = Record(other);
-    passes.five = Record(input);
+    const auto record = [&](const std::vector<std::uint32_t>& examples, OperationTape& on) {
+      const std::vector<std::int64_t> rows(examples.begin(), examples.end());
+      on = Record(input.index_select(0, at::tensor(rows, at::kLong)));
+      return Ok();
+    };
     const ParameterMemory memory(model->parameters());
-    auto made =
-        MakeProbePlan(passes, memory, model->layout(), static_cast<std::uint64_t>(network.outputs));
+    auto made = MakeProbePlan(
+        record, {memory, model->layout(), static_cast<std::uint64_t>(network.outputs)});
     plan = made.ok() ? std::move(made).value() : TorchPlan{};
     error = made.ok() ? "" : made.error().message();
     tape = Record(input);

@@ -45,19 +45,27 @@ class ActivationsTest(Program):
         self.assertEqual(split["blocks"], 50)
         self.assertNotEqual(one["digest"], other["digest"])
 
+    def cut_short(self, name: str, seconds: float, *args: str) -> str:
+        """A run interrupted about `seconds` into its training, sooner if it was over by then."""
+        for attempt in range(5):
+            run = self.path(f"{name}-{attempt}")
+            process = self.start("train", *SMALL, "--quiet", "--out", run, *args)
+            while not pathlib.Path(run, "probes.json").exists() and process.poll() is None:
+                time.sleep(0.005)
+            time.sleep(seconds / 2 ** attempt)
+            process.send_signal(signal.SIGINT)
+            if process.wait(60) == 130:
+                return run
+            self.assertEqual(process.returncode, 0, process.stderr.read())
+        self.fail("every run was over before it could be interrupted")
+
     def test_resumes_to_the_same_digest(self):
         for name, more in [("sync", []), ("async", ["--mode", "async", "--async-periods", "1..10",
                                                     "--blocks", "unit"])]:
-            whole = self.train(name, "--epochs", "8", *more)
-            process = self.start("train", *SMALL, "--epochs", "8", "--quiet", "--out",
-                                 self.path(name + "-cut"), *more)
-            metrics = pathlib.Path(self.path(name + "-cut"), "probes.json")
-            while not metrics.exists() and process.poll() is None:
-                time.sleep(0.01)
-            time.sleep(0.5)
-            process.send_signal(signal.SIGINT)
-            self.assertEqual(process.wait(60), 130)
-            again = self.json("resume", self.path(name + "-cut"), "--json", "--quiet")
+            args = ["--epochs", "12", *more]
+            whole = self.train(name, *args)
+            cut = self.cut_short(name + "-cut", whole["wall_seconds"] / 3, *args)
+            again = self.json("resume", cut, "--json", "--quiet", timeout=600)
             self.assertEqual(again["digest"], whole["digest"])
             self.assertEqual(again["steps"], whole["steps"])
 

@@ -219,7 +219,7 @@ TEST(ActivationWorkerTest, MessagesMayBeLost) {
   Settings settings;
   settings.in_flight = 2;
   const std::string calm = DigestOf(settings);
-  settings.lose_one_in = 600;  // about 1,100 are sent
+  settings.lose_one_in = 400;  // about 1,100 are sent
   StagedRun lossy(settings);
   lossy.Train();
   EXPECT_GT(lossy.results().front().repeats, 0u);

@@ -180,7 +180,7 @@ TEST(StageWorkerTest, ASynchronousRunIsTheSameForAnyNumberOfStagesAndForLostMess
   settings.groups = 20;
   PartitionedRun one(settings);
   one.Run();
-  settings.lose_one_in = 400;
+  settings.lose_one_in = 100;
   PartitionedRun lossy(settings);
   lossy.Run();
   EXPECT_GT(lossy.results().front().repeats, 0u);

@@ -81,6 +81,12 @@ class BlockOptimizer {
   /// moves that have not been made yet). `theta` is the storage of θ itself, for reading.
   virtual void Observe(const GroupObservation& group, std::span<const float> theta,
                        std::span<float> target, Executor& executor) = 0;
+  /// The same of several groups, one after another; bit for bit what that many calls of Observe
+  /// do. An optimizer may make all their moves in one pass over the slice.
+  virtual void ObserveAll(std::span<const GroupObservation> groups, std::span<const float> theta,
+                          std::span<float> target, Executor& executor) {
+    for (const GroupObservation& group : groups) Observe(group, theta, target, executor);
+  }
 
   /// The whole state, so that Load(Save()) goes on bit for bit.
   virtual void Save(ByteWriter& out) const = 0;

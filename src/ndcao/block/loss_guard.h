@@ -12,15 +12,9 @@
 #include <vector>
 
 #include "ndcao/base/bytes.h"
-#include "ndcao/base/ids.h"
+#include "ndcao/block/move.h"
 
 namespace ndcao {
-
-/// A move that was made, as the combination of perturbations that it was.
-struct Move {
-  TrialId trial;
-  std::vector<float> coefficients;
-};
 
 class LossGuard {
  public:

@@ -33,8 +33,16 @@ std::shared_ptr<const Proposal> NoiseBudgetOptimizer::Propose(TrialId trial) con
                                           static_cast<float>(options_.sigma), false);
 }
 
-void NoiseBudgetOptimizer::Observe(const GroupObservation& group, std::span<const float>,
-                                   std::span<float> target, Executor& executor) {
+void NoiseBudgetOptimizer::ObserveAll(std::span<const GroupObservation> groups,
+                                      std::span<const float>, std::span<float> target,
+                                      Executor& executor) {
+  std::vector<Move> moves;
+  for (const GroupObservation& group : groups) Learn(group, moves);
+  AddMoves(context_.slice, stream_, moves, target, executor);
+}
+
+// Adds what there is to be moved to `moves`.
+void NoiseBudgetOptimizer::Learn(const GroupObservation& group, std::vector<Move>& moves) {
   if (guard_.Outdated(group.base_version)) return;
   const bool taught = statistics_.Add(group.centre, group.losses);
   if (!taught && std::isfinite(group.centre)) return;
@@ -43,30 +51,27 @@ void NoiseBudgetOptimizer::Observe(const GroupObservation& group, std::span<cons
                           statistics_.ExcessOf(guard_.least_loss()))
              : guard_.AddNonFinite();
   if (verdict == LossGuard::Verdict::kDiverging) {
-    RollBack(group.version, target, executor);
+    RollBack(group.version, moves);
     return;
   }
   if (!taught) return;
   if (verdict == LossGuard::Verdict::kFalling) best_statistics_ = statistics_;
   eta_ = guard_.step_factor() * statistics_.Step(group.time, group.horizon);
   if (eta_ == 0) return;
-  Move move{group.trial, statistics_.Coefficients(eta_, group.losses)};
-  AddCombination(context_.slice, stream_, move.trial, move.coefficients, target, executor);
-  guard_.Remember(std::move(move));
+  moves.push_back({group.trial, statistics_.Coefficients(eta_, group.losses)});
+  guard_.Remember(moves.back());
 }
 
 // The perturbations are regenerated from their keys, so no copy of θ has to be kept.
-void NoiseBudgetOptimizer::RollBack(std::uint64_t version, std::span<float> target,
-                                    Executor& executor) {
-  const std::deque<Move> moves = guard_.TakeMoves();
-  for (const Move& move : moves) {
-    std::vector<float> opposite = move.coefficients;
-    for (float& c : opposite) c = -c;
-    AddCombination(context_.slice, stream_, move.trial, opposite, target, executor);
+void NoiseBudgetOptimizer::RollBack(std::uint64_t version, std::vector<Move>& moves) {
+  const std::deque<Move> taken_back = guard_.TakeMoves();
+  for (const Move& move : taken_back) {
+    moves.push_back(move);
+    for (float& c : moves.back().coefficients) c = -c;
   }
   decisions_.push_back(
       fmt::format("the loss rose from {:.6g} to {:.6g}: took back {} moves and halved the step",
-                  guard_.least_loss(), guard_.fast_loss(), moves.size()));
+                  guard_.least_loss(), guard_.fast_loss(), taken_back.size()));
   guard_.Restart(version);
   statistics_ = best_statistics_;  // what was seen since says nothing about the place returned to
   statistics_.ResetLoss(guard_.least_loss());

@@ -22,14 +22,19 @@ class NoiseBudgetOptimizer : public BlockOptimizer {
 
   std::shared_ptr<const Proposal> Propose(TrialId trial) const override;
   void Observe(const GroupObservation& group, std::span<const float> theta, std::span<float> target,
-               Executor& executor) override;
+               Executor& executor) override {
+    ObserveAll({&group, 1}, theta, target, executor);
+  }
+  void ObserveAll(std::span<const GroupObservation> groups, std::span<const float> theta,
+                  std::span<float> target, Executor& executor) override;
   void Save(ByteWriter& out) const override;
   void Load(ByteReader& in) override;
   std::vector<Statistic> Statistics() const override;
   std::vector<std::string> TakeDecisions() override;
 
  private:
-  void RollBack(std::uint64_t version, std::span<float> target, Executor& executor);
+  void Learn(const GroupObservation& group, std::vector<Move>& moves);
+  void RollBack(std::uint64_t version, std::vector<Move>& moves);
 
   BlockOptions options_;
   CohortContext context_;

@@ -5,9 +5,10 @@
 namespace ndcao {
 namespace {
 
-// Parameters per piece: enough work to be worth handing to a thread, few enough to stay in the
-// first-level cache. Pieces end at multiples of it, where the random numbers begin a position.
-constexpr std::uint64_t kPiece = 4096;
+// Parameters per piece: so many that what is prepared for each is little beside the work, and few
+// enough for two threads to share those of a small network. Pieces end at multiples of it, where
+// the random numbers begin a position.
+constexpr std::uint64_t kPiece = 8192;
 
 }  // namespace
 
@@ -60,11 +61,14 @@ void ForEachPiece(const Slice& slice, Executor& executor,
   });
 }
 
-void AddCombination(const Slice& slice, const PerturbationStream& stream, TrialId trial,
-                    std::span<const float> coefficients, std::span<float> target,
-                    Executor& executor) {
+void AddMoves(const Slice& slice, const PerturbationStream& stream, std::span<const Move> moves,
+              std::span<float> target, Executor& executor) {
+  if (moves.empty()) return;
   ForEachPiece(slice, executor, [&](const Run& run, std::uint64_t) {
-    stream.Accumulate(trial, coefficients, run.global, target.subspan(run.local, run.length));
+    for (const Move& move : moves) {
+      stream.Accumulate(move.trial, move.coefficients, run.global,
+                        target.subspan(run.local, run.length));
+    }
   });
 }
 

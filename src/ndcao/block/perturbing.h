@@ -7,6 +7,7 @@
 
 #include "ndcao/base/executor.h"
 #include "ndcao/block/block_optimizer.h"
+#include "ndcao/block/move.h"
 #include "ndcao/params/slice.h"
 #include "ndcao/random/perturbation_stream.h"
 
@@ -47,9 +48,8 @@ class StillProposal : public Proposal {
 void ForEachPiece(const Slice& slice, Executor& executor,
                   const std::function<void(const Run&, std::uint64_t packed)>& work);
 
-/// target += Σ_k coefficients[k] · e_k on the slice, as one blocked pass.
-void AddCombination(const Slice& slice, const PerturbationStream& stream, TrialId trial,
-                    std::span<const float> coefficients, std::span<float> target,
-                    Executor& executor);
+/// Adds the moves to `target` on the slice, one after another, as one blocked pass.
+void AddMoves(const Slice& slice, const PerturbationStream& stream, std::span<const Move> moves,
+              std::span<float> target, Executor& executor);
 
 }  // namespace ndcao

@@ -37,7 +37,8 @@ void RandomSearchOptimizer::Observe(const GroupObservation& group, std::span<con
   }
   if (chosen < group.losses.size() && std::isfinite(group.centre)) {
     coefficients[chosen] = static_cast<float>(RadiusAt(group.base_version));
-    AddCombination(context_.slice, stream_, group.trial, coefficients, target, executor);
+    const Move move{group.trial, std::move(coefficients)};
+    AddMoves(context_.slice, stream_, {&move, 1}, target, executor);
     taken_ += 1;
   }
   if (radii_.back().version == group.version && radii_.size() > 1) radii_.pop_back();

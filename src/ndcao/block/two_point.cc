@@ -32,14 +32,14 @@ void TwoPointOptimizer::Observe(const GroupObservation& group, std::span<const f
   const double count = static_cast<double>(pairs.size());
   rate_ = options_.peer.rate * RateSchedule(group.time, group.horizon);
   slope_ = 0;
-  std::vector<float> coefficients(group.losses.size() / 2, 0.0f);
+  Move move{group.trial, std::vector<float>(group.losses.size() / 2, 0.0f)};
   for (const LossPair& pair : pairs) {
     const double slope = (pair.plus - pair.minus) / (2 * options_.sigma);
     slope_ += std::abs(slope) / count;
-    coefficients[pair.index] =
+    move.coefficients[pair.index] =
         static_cast<float>(std::clamp(-rate_ * slope / count, -kGreatestMove, kGreatestMove));
   }
-  AddCombination(context_.slice, stream_, group.trial, coefficients, target, executor);
+  AddMoves(context_.slice, stream_, {&move, 1}, target, executor);
 }
 
 void TwoPointOptimizer::Save(ByteWriter& out) const {

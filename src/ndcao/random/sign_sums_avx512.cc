@@ -53,11 +53,12 @@ NDCAO_AVX512_INLINE void MakeTable(std::span<const Term> terms, Quad& quad) {
   _mm512_store_si512(quad.table.data(), table);
 }
 
+/// An even number of them.
 NDCAO_AVX512 std::vector<Quad> MakeQuads(const PhiloxKeys& keys, std::uint64_t trial,
                                          std::span<const Term> terms) {
-  std::vector<Quad> quads((terms.size() + kTogether - 1) / kTogether);
+  std::vector<Quad> quads((terms.size() + 2 * kTogether - 1) / (2 * kTogether) * 2, Quad{});
   const std::uint64_t p1 = (trial & 0xffffffffu) * PHILOX_M4x32_1;
-  for (std::size_t q = 0; q < quads.size(); ++q) {
+  for (std::size_t q = 0; q * kTogether < terms.size(); ++q) {
     const auto four =
         terms.subspan(q * kTogether, std::min(kTogether, terms.size() - q * kTogether));
     MakeTable(four, quads[q]);
@@ -123,35 +124,50 @@ NDCAO_AVX512_INLINE void TransposeBits(__m512i (&x)[kTogether]) {
   ExchangeBits<2>(0x33333333u, x[1], x[3]);
 }
 
-NDCAO_AVX512_INLINE void AddLookups(__m512i table, __m512i (&words)[kTogether],
-                                    __m512i (&sums)[kNibbles][kTogether]) {
-  TransposeBits(words);
-  for (std::size_t b = 0; b < kTogether; ++b) {
-    for (std::size_t n = 0; n < kNibbles; ++n) {
-      // A permutation reads the lowest four bits of each index.
-      const __m512i index = _mm512_srli_epi32(words[b], static_cast<unsigned>(4 * n));
-      sums[n][b] = _mm512_add_epi32(sums[n][b], _mm512_permutexvar_epi32(index, table));
-    }
-  }
-}
+/// The words of four evaluations, in the order of their use as indices.
+struct QuadWords {
+  __m512i of[2][kTogether];
+};
 
-NDCAO_AVX512_INLINE void AddQuad(const PhiloxKeys& keys, const Shared& shared, const Quad& quad,
-                                 BatchSums& sums) {
+NDCAO_AVX512_INLINE QuadWords Generate(const PhiloxKeys& keys, const Shared& shared,
+                                       const Quad& quad) {
   PhiloxLanes x[kTogether];
   for (std::size_t e = 0; e < kTogether; ++e) x[e] = Begin(shared, quad.x2[e], quad.x3[e]);
   constexpr std::size_t kLast = kPhiloxRounds - 1;
   for (std::size_t r = 3; r < kLast; ++r) {
     for (PhiloxLanes& lanes : x) lanes = Round(lanes, keys.k0[r], keys.k1[r]);
   }
-  __m512i words01[kTogether], words23[kTogether];
+  QuadWords words;
   for (std::size_t e = 0; e < kTogether; ++e) {
     const PhiloxPairs pairs = LastRound(x[e], keys.k0[kLast], keys.k1[kLast]);
-    words01[e] = pairs.words01;
-    words23[e] = pairs.words23;
+    words.of[0][e] = pairs.words01;
+    words.of[1][e] = pairs.words23;
   }
-  const __m512i table = _mm512_load_si512(quad.table.data());
-  AddLookups(table, words01, sums.of[0]);
-  AddLookups(table, words23, sums.of[1]);
+  for (auto& four : words.of) TransposeBits(four);
+  return words;
+}
+
+NDCAO_AVX512_INLINE __m512i Look(__m512i table, __m512i word, unsigned nibble) {
+  // A permutation reads the lowest four bits of each index.
+  return _mm512_permutexvar_epi32(_mm512_srli_epi32(word, 4 * nibble), table);
+}
+
+/// Two quads together: the sums are read and written once for both.
+NDCAO_AVX512_INLINE void AddQuads(const PhiloxKeys& keys, const Shared& shared, const Quad& quad0,
+                                  const Quad& quad1, BatchSums& sums) {
+  const QuadWords words0 = Generate(keys, shared, quad0);
+  const QuadWords words1 = Generate(keys, shared, quad1);
+  const __m512i table0 = _mm512_load_si512(quad0.table.data());
+  const __m512i table1 = _mm512_load_si512(quad1.table.data());
+  for (std::size_t w = 0; w < 2; ++w) {
+    for (std::size_t b = 0; b < kTogether; ++b) {
+      for (unsigned n = 0; n < kNibbles; ++n) {
+        __m512i& sum = sums.of[w][n][b];
+        sum = _mm512_add_epi32(sum, _mm512_add_epi32(Look(table0, words0.of[w][b], n),
+                                                     Look(table1, words1.of[w][b], n)));
+      }
+    }
+  }
 }
 
 /// Of each quarter of the registers: number j of x[i] becomes number i of x[j].
@@ -211,7 +227,9 @@ NDCAO_AVX512 void AddTermsAvx512(const SignKey& key, std::span<const Term> terms
   for (std::size_t done = 0; done < count; done += kBatch) {
     const Shared shared = Share(keys, key.trial, (first + done) / kSignsPerPosition);
     BatchSums sums{};
-    for (const Quad& quad : quads) AddQuad(keys, shared, quad, sums);
+    for (std::size_t q = 0; q < quads.size(); q += 2) {
+      AddQuads(keys, shared, quads[q], quads[q + 1], sums);
+    }
     AddBatch(sums, unit, std::min(kBatch, count - done) / kSignsPerPosition, sum + done);
   }
 }

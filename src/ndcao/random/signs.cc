@@ -202,24 +202,22 @@ void AddSigned(const SignKey& key, float scale, std::uint64_t first, const float
 void AddSignedSum(const SignKey& key, std::span<const float> scales, std::uint64_t first,
                   std::span<float> sum) {
   const FixedPoint fixed = ToFixedPoint(scales);
-  std::array<float, kChunk> whole;
-  for (std::size_t done = 0; done < sum.size();) {
-    // Whole positions around the next part of the sum; of the others nothing is kept.
-    const std::size_t offset = (first + done) % kSignsPerPosition;
-    const std::size_t take = std::min(kChunk - offset, sum.size() - done);
-    const std::size_t count =
-        (offset + take + kSignsPerPosition - 1) / kSignsPerPosition * kSignsPerPosition;
-    float* out = sum.data() + done;
-    if (count == take) {
-      Fastest().add_terms(key, fixed.terms, fixed.unit, first + done, out, count);
-    } else {
-      std::fill_n(whole.begin(), count, 0.0f);
-      std::copy_n(out, take, whole.begin() + static_cast<std::ptrdiff_t>(offset));
-      Fastest().add_terms(key, fixed.terms, fixed.unit, first + done - offset, whole.data(), count);
-      std::copy_n(whole.begin() + static_cast<std::ptrdiff_t>(offset), take, out);
-    }
-    done += take;
-  }
+  const auto add = [&](std::uint64_t at, float* out, std::size_t count) {
+    if (count > 0) Fastest().add_terms(key, fixed.terms, fixed.unit, at, out, count);
+  };
+  // Of a position that is not whole, the rest is added to numbers that nobody reads.
+  const auto add_part = [&](std::uint64_t at, std::span<float> part) {
+    if (part.empty()) return;
+    const auto offset = static_cast<std::ptrdiff_t>(at % kSignsPerPosition);
+    std::array<float, kSignsPerPosition> position{};
+    std::copy(part.begin(), part.end(), position.begin() + offset);
+    add(at - at % kSignsPerPosition, position.data(), kSignsPerPosition);
+    std::copy_n(position.begin() + offset, part.size(), part.begin());
+  };
+  const auto [head, body] = Division(first, sum.size());
+  add_part(first, sum.first(head));
+  add(first + head, sum.data() + head, body);
+  add_part(first + head + body, sum.subspan(head + body));
 }
 
 }  // namespace ndcao::signs_internal

@@ -239,11 +239,15 @@ Outcome Replica::ApplyGroup(const GroupRecord& group, Executor& executor) {
   return outcome;
 }
 
-void Replica::CountGroup(const GroupRecord& group) {
+GroupObservation Replica::Count(const GroupRecord& group, const Position& base) {
+  const GroupObservation observation = {
+      group.trial, base.version, version_ + 1, static_cast<double>(counters_.groups),
+      horizon(),   group.centre, group.losses};
   ++counters_.groups;
   counters_.image_forwards += group.examples;
   counters_.evaluations += group.losses.size() + (spec_.shape.centre ? 1 : 0);
   if (Barren(group)) ++counters_.barren;
+  return observation;
 }
 
 Outcome Replica::ApplySyncGroup(const GroupRecord& group, const Position& base,
@@ -263,11 +267,10 @@ Outcome Replica::ApplySyncGroup(const GroupRecord& group, const Position& base,
 }
 
 void Replica::FinishRound(Executor& executor) {
-  const std::span<float> theta = MutableTheta();
-  for (auto& slot : slots_) {
-    ObserveGroup(slot->first, slot->second, theta, executor);
-    slot.reset();
-  }
+  std::vector<GroupObservation> groups;
+  for (const auto& slot : slots_) groups.push_back(Count(slot->first, slot->second));
+  Observe(groups, MutableTheta(), executor);
+  for (auto& slot : slots_) slot.reset();
   ++version_;
   if (counters_.groups / kDigestEvery > (counters_.groups - slots_.size()) / kDigestEvery) {
     if (whole_) digests_.push_back({0, counters_.groups, digest()});
@@ -289,10 +292,11 @@ Outcome Replica::ApplyAsyncGroup(const GroupRecord& group, const Position& base,
   }
   last_staleness_ = staleness;
   const std::span<float> theta = MutableTheta();
+  const GroupObservation observation = Count(group, base);
   if (clocks_->trivial()) {
-    ObserveGroup(group, base, theta, executor);
+    Observe({&observation, 1}, theta, executor);
   } else {
-    ObserveGroup(group, base, pending_, executor);
+    Observe({&observation, 1}, pending_, executor);
     for (const std::uint32_t block : clocks_->Tick()) {
       for (const Run& run : block_slices_[block].runs()) {
         for (std::uint64_t i = run.local; i < run.local + run.length; ++i) {
@@ -310,14 +314,10 @@ Outcome Replica::ApplyAsyncGroup(const GroupRecord& group, const Position& base,
   return Outcome::kFolded;
 }
 
-void Replica::ObserveGroup(const GroupRecord& group, const Position& base, std::span<float> target,
-                           Executor& executor) {
-  const GroupObservation observation = {
-      group.trial, base.version, version_ + 1, static_cast<double>(counters_.groups),
-      horizon(),   group.centre, group.losses};
-  CountGroup(group);
+void Replica::Observe(std::span<const GroupObservation> groups, std::span<float> target,
+                      Executor& executor) {
   for (Cohort& cohort : cohorts_) {
-    cohort.optimizer->Observe(observation, *theta_, target, executor);
+    cohort.optimizer->ObserveAll(groups, *theta_, target, executor);
   }
 }
 

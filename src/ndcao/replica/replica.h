@@ -161,10 +161,11 @@ class Replica {
   Outcome ApplySyncGroup(const GroupRecord& group, const Position& base, Executor& executor);
   Outcome ApplyAsyncGroup(const GroupRecord& group, const Position& base, Executor& executor);
   void FinishRound(Executor& executor);
-  void ObserveGroup(const GroupRecord& group, const Position& base, std::span<float> target,
-                    Executor& executor);
+  /// The group as the blocks hear of it; from now on it is one of the accepted ones.
+  GroupObservation Count(const GroupRecord& group, const Position& base);
+  void Observe(std::span<const GroupObservation> groups, std::span<float> target,
+               Executor& executor);
   Status CheckDigest(const DigestRecord& digest) const;
-  void CountGroup(const GroupRecord& group);
   std::optional<Position> FindPosition(Offset base, std::uint64_t chain) const;
   void Advance(std::uint64_t record_hash);
   std::span<float> MutableTheta();

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "ndcao/random/normal.h"
+#include "ndcao/random/normals.h"
 #include "ndcao/random/perturbation_stream.h"
 #include "ndcao/random/philox.h"
 #include "ndcao/random/sequence.h"
@@ -112,6 +113,27 @@ TEST(NormalTest, AgreesWithTheLibraryToFloatPrecision) {
   }
   EXPECT_TRUE(std::isfinite(BoxMuller(0, 0).first));
   EXPECT_TRUE(std::isfinite(BoxMuller(0xffffffffu, 0xffffffffu).first));
+}
+
+TEST(NormalTest, EveryKernelDrawsBoxMullersNumbers) {
+  using namespace normals_internal;
+  constexpr NormalKey kKey{
+      .seed = 0x1234567887654321, .trial = 0xabcdef0123456789, .evaluation = 7};
+  constexpr std::uint32_t kPosition = 0xffffffffu - kPositions / 2;  // the counter's word wraps
+  std::vector<float> expected;
+  for (std::uint32_t i = 0; i < kPositions; ++i) {
+    const auto bits =
+        PhiloxBits(kKey.seed, Purpose::kGaussians, kKey.trial, kKey.evaluation, kPosition + i);
+    for (const NormalPair& pair : {BoxMuller(bits[0], bits[1]), BoxMuller(bits[2], bits[3])}) {
+      expected.push_back(pair.first);
+      expected.push_back(pair.second);
+    }
+  }
+  for (const Kernel& kernel : SupportedKernels()) {
+    std::vector<float> drawn(kNormals);
+    kernel.draw(kKey, kPosition, drawn.data());
+    EXPECT_EQ(drawn, expected) << kernel.name;
+  }
 }
 
 TEST(NormalTest, MomentsAreThoseOfTheStandardNormal) {

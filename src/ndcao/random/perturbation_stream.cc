@@ -2,11 +2,9 @@
 
 #include <algorithm>
 #include <array>
-#include <cstring>
 
 #include "ndcao/base/result.h"
-#include "ndcao/random/normal.h"
-#include "ndcao/random/philox.h"
+#include "ndcao/random/normals.h"
 #include "ndcao/random/signs.h"
 
 namespace ndcao {
@@ -15,27 +13,6 @@ namespace {
 // Parameters handled at a time when many evaluations are summed: the sums stay in the first-level
 // cache while the perturbations of every evaluation are regenerated.
 constexpr std::size_t kChunk = 4096;
-constexpr std::size_t kNormalsPerPosition = 4;
-
-void AddGaussian(std::uint64_t seed, TrialId trial, std::uint32_t k, float scale,
-                 std::uint64_t first, const float* base, float* out, std::size_t count) {
-  std::array<float, kNormalsPerPosition> normals{};
-  std::size_t done = 0;
-  while (done < count) {
-    const std::uint64_t index = first + done;
-    const auto bits = PhiloxBits(seed, Purpose::kGaussians, trial.value, k,
-                                 static_cast<std::uint32_t>(index / kNormalsPerPosition));
-    const NormalPair a = BoxMuller(bits[0], bits[1]);
-    const NormalPair b = BoxMuller(bits[2], bits[3]);
-    normals = {a.first, a.second, b.first, b.second};
-    const std::size_t offset = index % kNormalsPerPosition;
-    const std::size_t take = std::min(kNormalsPerPosition - offset, count - done);
-    for (std::size_t i = 0; i < take; ++i) {
-      out[done + i] = base[done + i] + scale * normals[offset + i];
-    }
-    done += take;
-  }
-}
 
 }  // namespace
 
@@ -46,7 +23,8 @@ void PerturbationStream::Perturb(TrialId trial, std::uint32_t k, float scale, st
     signs_internal::AddSigned({seed_, trial.value, k}, scale, first, base.data(), out.data(),
                               out.size());
   } else {
-    AddGaussian(seed_, trial, k, scale, first, base.data(), out.data(), out.size());
+    normals_internal::AddNormals({seed_, trial.value, k}, scale, first, base.data(), out.data(),
+                                 out.size());
   }
 }
 

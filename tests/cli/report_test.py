@@ -1,5 +1,6 @@
 """report and cases without a browser: what the page is told, commands that repeat runs, bad input."""
 
+import http.client
 import json
 import pathlib
 import re
@@ -89,6 +90,27 @@ class ReportTest(Program):
         after = self.described("run")[0]
         self.assertGreater(after["totals"]["seconds"], before)
         self.assertGreaterEqual(len(after["marks"]), 2)
+
+    def test_a_live_page_is_served_to_this_machine_s_own_names(self):
+        self.train("run", "--objective", "function:sphere:60", "--budget", "6k")
+        server = self.start("report", self.path("run"), "--live", "--port", "0")
+        address = server.stdout.readline().split()[0]
+        port = int(re.search(r":(\d+)/$", address).group(1))
+        for path in ("/", "/data.json"):
+            for host, status in ((f"127.0.0.1:{port}", 200), (f"localhost:{port}", 200),
+                                 (f"[::1]:{port}", 200), ("localhost", 200),
+                                 (f"elsewhere.example:{port}", 403), ("", 403),
+                                 (f"127.elsewhere.example:{port}", 403),
+                                 (f"localhost.elsewhere.example:{port}", 403)):
+                connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+                connection.request("GET", path, headers={"Host": host})
+                response = connection.getresponse()
+                body = response.read().decode()
+                connection.close()
+                self.assertEqual(response.status, status, (path, host))
+                if status == 403:
+                    self.assertIn("localhost", body)
+                    self.assertNotIn("sphere", body)
 
     def test_bad_input(self):
         self.refused("report", self.path("nothing"), says="no run directory")

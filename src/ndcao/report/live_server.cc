@@ -1,5 +1,6 @@
 #include "ndcao/report/live_server.h"
 
+#include <arpa/inet.h>
 #include <httplib.h>
 
 #include <mutex>
@@ -8,6 +9,18 @@
 
 namespace ndcao {
 namespace {
+
+/// "[::1]:8080" → "::1", "localhost:8080" → "localhost".
+std::string HostOf(const std::string& authority) {
+  if (authority.starts_with('[')) return authority.substr(1, authority.find(']') - 1);
+  return authority.substr(0, authority.find(':'));
+}
+
+bool IsLoopback(const std::string& host) {
+  in_addr v4{};
+  const bool is_v4 = inet_pton(AF_INET, host.c_str(), &v4) == 1;  // "127.example.com" is not
+  return host == "localhost" || host == "::1" || (is_v4 && ntohl(v4.s_addr) >> 24 == 127);
+}
 
 class HttpServer : public LiveServer {
  public:
@@ -29,6 +42,20 @@ class HttpServer : public LiveServer {
   }
 
   bool Listen(const LiveAddress& address) {
+    // A page from elsewhere can have its own name resolve to this machine, and would then read what
+    // is served here as its own; but it cannot ask for it by another name.
+    if (IsLoopback(address.host)) {
+      server_.set_pre_routing_handler(
+          [](const httplib::Request& request, httplib::Response& response) {
+            if (IsLoopback(HostOf(request.get_header_value("Host")))) {
+              return httplib::Server::HandlerResponse::Unhandled;
+            }
+            response.status = 403;
+            response.set_content("this page is for this machine alone: ask for localhost\n",
+                                 "text/plain");
+            return httplib::Server::HandlerResponse::Handled;
+          });
+    }
     // A connection that stays open would keep the end waiting.
     server_.set_keep_alive_max_count(1);
     server_.set_read_timeout(2);

@@ -3,7 +3,8 @@
 //   NDCAO_ASSIGN(auto server, LiveServer::Start({"127.0.0.1", 8080}, page, data));
 //   while (!interrupted) sleep;                    // answers come from threads of its own
 //
-// Whoever can reach the address can read the run. `data` is called by one thread at a time.
+// Whoever can reach the address can read the run; on a loopback address, only who asks by such a
+// name. `data` is called by one thread at a time.
 #pragma once
 
 #include <functional>

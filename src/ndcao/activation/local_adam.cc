@@ -20,6 +20,56 @@ void Get(ByteReader& in, ParameterVector& values) {
   in.GetAll(std::span<float>(values));
 }
 
+/// Everything that Update does for one range; the pointers do not overlap.
+struct AdamRange {
+  std::uint64_t length;
+  const float* update;
+  float* first;
+  float* second;
+  float* theta;
+  float scale;
+  float move;
+  float widen;
+};
+
+[[gnu::always_inline]] inline void MoveRange(const AdamRange& range) {
+  const auto b1 = static_cast<float>(kFirstMemory);
+  const auto b2 = static_cast<float>(kSecondMemory);
+  const float* __restrict raw = range.update;
+  float* __restrict m = range.first;
+  float* __restrict v = range.second;
+  float* __restrict x = range.theta;
+  const float scale = range.scale;
+  const float move = range.move;
+  const float widen = range.widen;
+  for (std::uint64_t i = 0; i < range.length; ++i) {
+    const float scaled = raw[i] * scale;
+    const float g = std::fabs(scaled) < kLargest ? scaled : 0.0f;
+    m[i] = b1 * m[i] + (1 - b1) * g;
+    v[i] = b2 * v[i] + (1 - b2) * (g * g);
+    x[i] -= move * m[i] / (std::sqrt(v[i]) * widen + kTiny);
+  }
+}
+
+// The same IEEE operations on any processor, so the choice never shows in the results.
+void MovePortable(const AdamRange& range) { MoveRange(range); }
+#if defined(__x86_64__)
+[[gnu::target("avx2")]] void MoveAvx2(const AdamRange& range) { MoveRange(range); }
+[[gnu::target("avx512f,avx512dq,prefer-vector-width=512")]] void MoveAvx512(
+    const AdamRange& range) {
+  MoveRange(range);
+}
+#endif
+
+using Move = void (*)(const AdamRange&);
+Move Fastest() {
+#if defined(__x86_64__)
+  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq")) return MoveAvx512;
+  if (__builtin_cpu_supports("avx2")) return MoveAvx2;
+#endif
+  return MovePortable;
+}
+
 }  // namespace
 
 LocalAdam::Factors LocalAdam::FactorsOf(double rate, std::uint64_t step) {
@@ -31,21 +81,10 @@ LocalAdam::Factors LocalAdam::FactorsOf(double rate, std::uint64_t step) {
 void LocalAdam::Update(std::uint64_t begin, std::uint64_t length, std::span<const float> update,
                        std::uint64_t at, double scale, double rate, std::uint64_t step,
                        std::span<float> theta) {
-  const auto b1 = static_cast<float>(kFirstMemory);
-  const auto b2 = static_cast<float>(kSecondMemory);
+  static const Move kMove = Fastest();
   const auto [move, widen] = FactorsOf(rate, step);
-  const auto factor = static_cast<float>(scale);
-  float* m = first_.data() + begin;
-  float* v = second_.data() + begin;
-  float* x = theta.data() + begin;
-  const float* raw = update.data() + at;
-  for (std::uint64_t i = 0; i < length; ++i) {
-    const float scaled = raw[i] * factor;
-    const float g = std::fabs(scaled) < kLargest ? scaled : 0.0f;
-    m[i] = b1 * m[i] + (1 - b1) * g;
-    v[i] = b2 * v[i] + (1 - b2) * (g * g);
-    x[i] -= move * m[i] / (std::sqrt(v[i]) * widen + kTiny);
-  }
+  kMove({length, update.data() + at, first_.data() + begin, second_.data() + begin,
+         theta.data() + begin, static_cast<float>(scale), move, widen});
 }
 
 void LocalAdam::Extrapolate(std::uint64_t begin, std::uint64_t length, double rate,

@@ -57,9 +57,9 @@ void PullClampMin(const Operation& op, const at::Tensor& signal, Signals& out) {
 }
 
 void PullMaximum(const Operation& op, const at::Tensor& signal, Signals& out) {
-  const at::Tensor first = signal * op.tensor(0).ge(op.tensor(1));
-  out.Add(op.tensor(0), first);
-  out.Add(op.tensor(1), signal - first);
+  const at::Tensor second = at::threshold_backward(signal, op.tensor(1) - op.tensor(0), 0);
+  out.Add(op.tensor(0), signal - second);  // where they are equal, the first
+  out.Add(op.tensor(1), second);
 }
 
 void PullSlice(const Operation& op, const at::Tensor& signal, Signals& out) {

@@ -195,10 +195,11 @@ Status NatsRun::OpenJournal(bool from_start) {
 std::optional<Replica> NatsRun::Restore(const Layout& layout, Offset until) {
   if (snapshot_.empty() || snapshot_offset_ > until) return std::nullopt;
   Result<Replica> replica = Replica::Restore(spec_, layout, snapshot_);
-  if (replica.ok() && replica.value().next_offset() == snapshot_offset_) {
+  if (replica.ok() && replica.value().next_offset() == snapshot_offset_ &&
+      journal_->CheckChain(snapshot_offset_, replica.value().chain()).ok()) {
     return std::move(replica).value();
   }
-  spdlog::warn("{}: the snapshot at record {} cannot be read and is passed over", name(),
+  spdlog::warn("{}: the snapshot at record {} does not fit the journal and is passed over", name(),
                snapshot_offset_);
   return std::nullopt;
 }

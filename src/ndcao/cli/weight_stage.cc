@@ -90,9 +90,13 @@ Status StageRun::Restore() {
       Result<Replica> replica =
           Replica::Restore(host_.spec(), head().layout, kept.value().replica, head().slice());
       if (journal.ok() && replica.ok()) {
-        journal_ = std::move(journal).value();
-        replica_ = std::move(replica).value();
-        return Ok();
+        const Status fits = journal.value()->CheckChain(snapshot->offset, replica.value().chain());
+        if (fits.ok()) {
+          journal_ = std::move(journal).value();
+          replica_ = std::move(replica).value();
+          return Ok();
+        }
+        if (fits.error().code() != ErrorCode::kCorrupt) return fits;
       }
     }
     spdlog::warn("the snapshot at record {} in {} does not fit the journal and is passed over",

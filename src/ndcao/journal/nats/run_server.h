@@ -31,6 +31,10 @@ class NatsJournal : public Journal {
   virtual std::uint64_t spec_hash() const = 0;
   /// What OpenJournal needs to begin at or shortly before `offset`; nothing if it is too far back.
   virtual std::optional<std::vector<std::byte>> CheckpointBefore(Offset offset) const = 0;
+  /// kCorrupt if the hash chain of the records before `offset` is another, or if there are fewer:
+  /// a state that was folded from them does not belong to this journal. `offset` is not before the
+  /// checkpoint at which this was opened.
+  virtual Status CheckChain(Offset offset, std::uint64_t chain) = 0;
   /// The server lost records that had been read here (it kept less than it acknowledged): what was
   /// folded from them is void, and this object has failed for good.
   virtual bool history_changed() const = 0;

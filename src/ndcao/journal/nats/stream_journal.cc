@@ -31,6 +31,7 @@ std::vector<std::byte> StreamJournal::Checkpoint::Encode() const {
   ByteWriter out;
   out.Put(sequence);
   out.Put(before);
+  out.Put(chain);
   filter.Save(out);
   return out.Take();
 }
@@ -42,6 +43,7 @@ Result<StreamJournal::Checkpoint> StreamJournal::Checkpoint::Decode(
   ByteReader in(bytes);
   checkpoint.sequence = in.Get<std::uint64_t>();
   checkpoint.before = in.Get<std::uint64_t>();
+  checkpoint.chain = in.Get<std::uint64_t>();
   if (!checkpoint.filter.Load(in) || in.remaining() > 0 || checkpoint.sequence == 0) {
     return Corrupt("the checkpoint's length is wrong");
   }
@@ -78,8 +80,11 @@ StreamJournal::StreamJournal(Connection& connection, const std::string& run, Che
     : connection_(connection),
       run_(run),
       stream_(JournalStream(run)),
+      first_(start.filter.next_offset()),
+      first_chain_(start.chain),
       publisher_(connection, stream_, JournalSubject(run, connection.options().writer)),
       filter_(start.filter),
+      chain_(start.chain),
       asked_(start.filter.next_offset()),
       next_sequence_(start.sequence),
       consumer_(connection, stream_, start.sequence, start.before) {
@@ -119,12 +124,15 @@ void StreamJournal::Take(const StreamMessage& message) {
       while (fates_.size() > kFatesKept) fates_.erase(fates_.begin());
     }
   }
-  for (Entry& entry : entries) entries_.push_back(std::move(entry));
+  for (Entry& entry : entries) {
+    chain_ = ChainHash(chain_, entry.hash);
+    entries_.push_back(std::move(entry));
+  }
   while (entries_.size() > kKeptAtMost) entries_.pop_front();
   bytes_ += message.bytes.size();
   next_sequence_ = message.sequence + 1;
   if (message.sequence % kCheckpointEvery == 0) {
-    checkpoints_.push_back({next_sequence_, consumer_.last_hash(), filter_});
+    checkpoints_.push_back({next_sequence_, consumer_.last_hash(), chain_, filter_});
     if (checkpoints_.size() > kCheckpoints) checkpoints_.pop_front();
   }
   grown_.notify_all();
@@ -251,6 +259,22 @@ std::optional<std::vector<std::byte>> StreamJournal::CheckpointBefore(Offset off
     if (it->filter.next_offset() <= offset) return it->Encode();
   }
   return std::nullopt;
+}
+
+Status StreamJournal::CheckChain(Offset offset, std::uint64_t chain) {
+  constexpr std::size_t kReadAtOnce = 1024;
+  NDCAO_ASSIGN(const Offset end, End());
+  Offset at = first_;
+  std::uint64_t now = first_chain_;
+  while (at < offset && at < end) {
+    NDCAO_ASSIGN(const auto entries,
+                 Read(at, std::min<std::size_t>(kReadAtOnce, offset - at), milliseconds(0)));
+    if (entries.empty()) break;
+    for (const Entry& entry : entries) now = ChainHash(now, entry.hash);
+    at += entries.size();
+  }
+  if (at == offset && now == chain) return Ok();
+  return Corrupt("it belongs to records that the server does not have");
 }
 
 bool StreamJournal::history_changed() const {

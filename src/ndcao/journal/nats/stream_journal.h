@@ -26,6 +26,7 @@ class StreamJournal : public NatsJournal {
   Result<Offset> End() override;
   std::uint64_t spec_hash() const override;
   std::optional<std::vector<std::byte>> CheckpointBefore(Offset offset) const override;
+  Status CheckChain(Offset offset, std::uint64_t chain) override;
   bool history_changed() const override;
   std::string DescribeDrops() const override;
 
@@ -34,6 +35,7 @@ class StreamJournal : public NatsJournal {
   struct Checkpoint {
     std::uint64_t sequence = 1;  // of the next message
     std::uint64_t before = 0;    // hash of the one before it
+    std::uint64_t chain = 0;     // of the records before it
     RecordFilter filter;
 
     std::vector<std::byte> Encode() const;
@@ -61,11 +63,14 @@ class StreamJournal : public NatsJournal {
   Connection& connection_;
   const std::string run_;
   const std::string stream_;
+  const Offset first_;  // where this reader began, and the chain there
+  const std::uint64_t first_chain_;
   BatchPublisher publisher_;
 
   mutable std::mutex mutex_;  // guards what follows
   std::condition_variable grown_;
   RecordFilter filter_;
+  std::uint64_t chain_ = 0;    // of all records so far
   std::deque<Entry> entries_;  // that were not asked for yet, and some before
   Offset asked_ = 0;           // the largest offset that was asked for
   std::uint64_t next_sequence_ = 1;

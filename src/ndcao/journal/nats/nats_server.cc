@@ -59,6 +59,9 @@ Error NatsServer::NoSuchCluster() const {
 
 Status NatsServer::PrepareStream(const std::string& name, const std::string& subject,
                                  bool journal) {
+  // Of processes that make a stream at once, the server tells some that it overlaps itself.
+  constexpr int kOverlapsForgiven = 20;
+  int overlaps = 0;
   return Persist(options(), "stream " + name, [&]() -> Result<bool> {
     const char* subjects[] = {subject.c_str()};
     jsStreamConfig config;
@@ -84,6 +87,7 @@ Status NatsServer::PrepareStream(const std::string& name, const std::string& sub
     if (status == NATS_OK) return true;
     NDCAO_TRY(connection_->CheckAllowed("$JS.API.STREAM.CREATE"));
     if (IsPassing(status)) return false;
+    if (code == JSStreamSubjectOverlapErr && overlaps++ < kOverlapsForgiven) return false;
     if (code == JSStreamReplicasNotSupportedErr) return NoSuchCluster();
     return Connection::Failure("making the stream " + name, status);
   });

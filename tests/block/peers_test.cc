@@ -116,6 +116,30 @@ TEST(PeersTest, PgpeShrinksDeviationsWhereTheLossIsSteep) {
   EXPECT_LT(inner, 0.5 * outer);
 }
 
+TEST(PeersTest, TheSecondOfAPairIsTheFirstMirroredInPlace) {
+  const auto loss = [](TrialId, std::span<const float> x) { return double{x[0]}; };
+  for (const char* name : {"spsa", "mezo", "openai-es", "pgpe"}) {
+    const ParameterVector start = {1.0f, -0.25f, 3.0f, 0.0f, -7.5f};
+    Driver driver(loss, start, {8, false, false, 1}, 10);
+    driver.Add(WithRate(name, 1e-3), Slice({{0, 0, 2}, {3, 3, 2}}));  // all but the third
+    const auto proposal = driver.optimizer().Propose(TrialId{4});
+    ParameterVector mirrored(5, 0.0f), drawn(5, 0.0f);
+    for (std::uint32_t k = 0; k < 8; ++k) {
+      proposal->Perturb(k, start, drawn);
+      const ParameterVector before = mirrored;
+      const bool turned = proposal->Mirror(k, start, mirrored);
+      EXPECT_EQ(turned, k % 2 == 1) << name;
+      if (!turned) {
+        EXPECT_EQ(mirrored, before) << name;
+        proposal->Perturb(k, start, mirrored);
+      }
+      // Each has been rounded twice at most, to a 2^-23rd of 8.
+      for (std::size_t i = 0; i < 5; ++i) EXPECT_NEAR(mirrored[i], drawn[i], 2e-6) << name;
+      EXPECT_EQ(mirrored[2], 0) << name;
+    }
+  }
+}
+
 TEST(PeersTest, RandomSearchNeverClimbs) {
   const Quadratic quadratic(Quadratic::LogSpaced(20, 10));
   Driver driver([&](TrialId, std::span<const float> x) { return quadratic.Value(x); },

@@ -39,6 +39,13 @@ class Proposal {
   /// storage's size.
   virtual void Perturb(std::uint32_t k, std::span<const float> point,
                        std::span<float> out) const = 0;
+  /// Turns evaluation k − 1's parameters of the cohort's slice, which `out` holds, into those of
+  /// evaluation k, if the two lie on opposite sides of `point`: to within rounding what Perturb
+  /// writes, and no random number is drawn. False: `out` is as it was.
+  virtual bool Mirror(std::uint32_t /*k*/, std::span<const float> /*point*/,
+                      std::span<float> /*out*/) const {
+    return false;
+  }
   /// The distance by which every Perturb moves each parameter, one way or the other: 0 for blocks
   /// that stand still, nothing if distances differ.
   virtual std::optional<float> step() const { return std::nullopt; }

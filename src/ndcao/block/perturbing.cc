@@ -23,6 +23,11 @@ void StreamProposal::Perturb(std::uint32_t k, std::span<const float> point,
   }
 }
 
+bool StreamProposal::Mirror(std::uint32_t k, std::span<const float> point,
+                            std::span<float> out) const {
+  return antithetic_ && MirrorPair(*slice_, k, point, out);
+}
+
 std::optional<float> StreamProposal::step() const {
   if (stream_.distribution() != Distribution::kRademacher) return std::nullopt;
   return sigma_;
@@ -34,6 +39,17 @@ void StillProposal::Perturb(std::uint32_t, std::span<const float> point,
     std::copy_n(point.begin() + static_cast<std::ptrdiff_t>(run.local), run.length,
                 out.begin() + static_cast<std::ptrdiff_t>(run.local));
   }
+}
+
+bool MirrorPair(const Slice& slice, std::uint32_t k, std::span<const float> point,
+                std::span<float> out) {
+  if (k % 2 == 0) return false;
+  for (const Run& run : slice.runs()) {
+    const float* centre = point.data() + run.local;
+    float* values = out.data() + run.local;
+    for (std::uint64_t i = 0; i < run.length; ++i) values[i] = 2 * centre[i] - values[i];
+  }
+  return true;
 }
 
 void ForEachPiece(const Slice& slice, Executor& executor,

@@ -22,6 +22,7 @@ class StreamProposal : public Proposal {
       : slice_(slice), stream_(stream), trial_(trial), sigma_(sigma), antithetic_(antithetic) {}
 
   void Perturb(std::uint32_t k, std::span<const float> point, std::span<float> out) const override;
+  bool Mirror(std::uint32_t k, std::span<const float> point, std::span<float> out) const override;
   std::optional<float> step() const override;
 
  private:
@@ -42,6 +43,10 @@ class StillProposal : public Proposal {
  private:
   const Slice* slice_;
 };
+
+/// Proposal::Mirror for evaluations 2i and 2i + 1 at equal distances from the point.
+bool MirrorPair(const Slice& slice, std::uint32_t k, std::span<const float> point,
+                std::span<float> out);
 
 /// Cuts a slice into pieces of bounded size and calls work(run piece, packed offset of the piece)
 /// for each, through the executor.

@@ -37,6 +37,10 @@ class PgpeProposal : public Proposal {
     }
   }
 
+  bool Mirror(std::uint32_t k, std::span<const float> point, std::span<float> out) const override {
+    return MirrorPair(*slice_, k, point, out);
+  }
+
  private:
   const Slice* slice_;
   PerturbationStream stream_;

@@ -35,6 +35,12 @@ void Trial::Materialize(std::uint32_t k, std::span<float> out) const {
   for (const auto& proposal : proposals) proposal->Perturb(k, *point, out);
 }
 
+void Trial::MaterializeNext(std::uint32_t k, std::span<float> out) const {
+  for (const auto& proposal : proposals) {
+    if (!proposal->Mirror(k, *point, out)) proposal->Perturb(k, *point, out);
+  }
+}
+
 std::optional<float> Trial::step() const {
   float step = 0;
   for (const auto& proposal : proposals) {

@@ -42,6 +42,8 @@ struct Trial {
 
   /// Writes evaluation k's parameters to `out`, all d of them.
   void Materialize(std::uint32_t k, std::span<float> out) const;
+  /// The same, from evaluation k − 1's parameters in `out`: less work where k is its mirror image.
+  void MaterializeNext(std::uint32_t k, std::span<float> out) const;
   /// The distance of every evaluation's parameters from `point`, if it is the same for all that
   /// move.
   std::optional<float> step() const;

@@ -90,7 +90,8 @@ Result<std::optional<GroupRecord>> GroupEvaluation::Evaluate(
     if (cancelled()) return std::optional<GroupRecord>();
     {
       const PhaseScope phase(clock_, Phase::kPerturb);
-      trial.Materialize(k, evaluator_->parameters());
+      if (k == 0) trial.Materialize(k, evaluator_->parameters());
+      if (k > 0) trial.MaterializeNext(k, evaluator_->parameters());
     }
     NDCAO_ASSIGN(const double loss, Loss(trial.id));
     record.losses.push_back(static_cast<float>(loss));

@@ -24,8 +24,8 @@ struct CaseEntry {
   const char* full_budget;
 };
 
-// On 2 cores --quick takes some 6 minutes and --full some hours; its budgets of activations are 5 to
-// 10 epochs.
+// On 2 cores --quick takes some 6 minutes and --full some hours; its budgets of activations are 5
+// to 10 epochs.
 const std::vector<CaseEntry>& CaseTable() {
   static const std::vector<CaseEntry> kEntries = {
       {1, "mlp:784-256-10", "mnist", "weights", "2M", "50M"},

@@ -30,6 +30,7 @@ struct Options {
   std::uint32_t batch = 128;
   int epochs = 10;
   double rate = 2e-3;
+  bool half = false;
   std::uint64_t seed = 1;
   int threads = 1;
 };
@@ -59,7 +60,7 @@ class Baseline {
       for (std::uint32_t step = 0; step < steps; ++step) {
         const double done = (static_cast<double>(epoch) * steps + step) / all;
         Step(std::span(order).subspan(step * options_.batch, options_.batch),
-             options_.rate * 0.5 * (1 + std::cos(std::numbers::pi * done)));
+             options_.rate * Schedule(done));
       }
       seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
       accuracy = Test();
@@ -72,6 +73,11 @@ class Baseline {
   }
 
  private:
+  double Schedule(double done) const {
+    return options_.half ? 0.5 * (1 + std::cos(std::numbers::pi * done))
+                         : std::cos(0.5 * std::numbers::pi * done);
+  }
+
   at::Tensor Input(const Examples& part, std::span<const std::uint32_t> indices) {
     std::vector<std::int64_t> shape = data_.shape();
     shape.insert(shape.begin(), static_cast<std::int64_t>(indices.size()));
@@ -137,7 +143,8 @@ int main(int argc, char** argv) {
   app.add_option("--hold-out", options.hold_out, "Take the last N training examples as test set");
   app.add_option("--batch", options.batch, "Examples in a step")->check(CLI::PositiveNumber);
   app.add_option("--epochs", options.epochs, "Passes of the training set");
-  app.add_option("--rate", options.rate, "Learning rate; it falls to 0 along half a cosine");
+  app.add_option("--rate", options.rate, "Learning rate; it falls to 0 along a quarter of a cosine");
+  app.add_flag("--half-cosine", options.half, "It falls along half a cosine instead");
   app.add_option("--seed", options.seed, "Of initial parameters and order");
   app.add_option("--threads", options.threads, "Intra-operation threads");
   CLI11_PARSE(app, argc, argv);

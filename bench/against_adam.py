@@ -43,15 +43,22 @@ def seconds_to(curve: list[tuple[float, float]], accuracy: float) -> float | Non
     return next((seconds for seconds, reached in curve if reached >= accuracy), None)
 
 
-def adam(args) -> dict:
-    by_rate = {}
-    for rate in RATES:
-        by_rate[rate] = [
-            cached(args, f"adam-{args.model}-{args.data}-{args.epochs}-{rate}-s{seed}",
+def adam_at(args, rate: float) -> list[dict]:
+    return [cached(args, f"adam-quarter-{args.model}-{args.data}-{args.epochs}-{rate}-s{seed}",
                    [args.adam, *common(args, seed), "--rate", repr(rate)])
             for seed in args.seeds]
-    best = max(by_rate, key=lambda r: statistics.mean(s["test_accuracy"] for s in by_rate[r]))
-    return {"name": f"adam (rate {best:g}, best of {len(RATES)})", "runs": by_rate[best],
+
+
+def adam(args) -> dict:
+    by_rate = {}
+    waiting = list(RATES)
+    while waiting:
+        for rate in waiting:
+            by_rate[rate] = adam_at(args, rate)
+        best = max(by_rate, key=lambda r: statistics.mean(s["test_accuracy"] for s in by_rate[r]))
+        # Beyond an end of the rates tried, if the best lies there.
+        waiting = [best * 2] if best == max(by_rate) else [best / 2] if best == min(by_rate) else []
+    return {"name": f"adam (rate {best:g}, best of {len(by_rate)})", "runs": by_rate[best],
             "curves": [[(e["seconds"], e["test_accuracy"]) for e in run["epochs"]]
                        for run in by_rate[best]]}
 

@@ -42,7 +42,7 @@ TEST(RunSpecTest, UnknownMissingAndForeignKeysAreRefused) {
   missing.replace(missing.find("seed ="), 6, "sead =");
   EXPECT_FALSE(ParseRunSpec(missing).ok());
   std::string newer = text;
-  newer.replace(newer.find("format = 2"), 10, "format = 9");
+  newer.replace(newer.find("format = 3"), 10, "format = 9");
   EXPECT_NE(ParseRunSpec(newer).error().message().find("format 9"), std::string::npos);
 }
 

@@ -160,7 +160,7 @@ std::uint64_t ActivationReplica::horizon() const {
 double ActivationReplica::rate() const {
   const double done = static_cast<double>(counters_.steps) /
                       static_cast<double>(std::max<std::uint64_t>(1, horizon()));
-  return spec_.activation.rate * 0.5 * (1 + std::cos(std::numbers::pi * std::min(1.0, done)));
+  return spec_.activation.rate * std::cos(0.5 * std::numbers::pi * std::min(1.0, done));
 }
 
 void ActivationReplica::Observe(std::span<const ProbeSums> slots, Executor& executor) {

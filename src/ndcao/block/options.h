@@ -59,7 +59,7 @@ enum class ActivationEstimator {
 /// Blocks that probe their activations. Zero means the constant of the estimator.
 struct ActivationOptions {
   ActivationEstimator estimator = ActivationEstimator::kLearned;
-  double rate = 0;           ///< Of the local Adam; falls to 0 along half a cosine.
+  double rate = 0;           ///< Of the local Adam; falls to 0 along a quarter of a cosine.
   double sigma = 0.01;       ///< Size of a probe, relative to the activations' root mean square.
   std::uint32_t probes = 0;  ///< K, of every site.
 

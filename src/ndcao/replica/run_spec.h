@@ -48,7 +48,7 @@ struct BlockOverride {
 };
 
 struct RunSpec {
-  static constexpr int kFormat = 2;
+  static constexpr int kFormat = 3;
 
   // What is minimised. The replica does not look at these; workers compare them.
   std::string model;       ///< A name of the zoo, or a TorchScript file.

@@ -138,7 +138,6 @@ Json ToJson(const Flags& flags, const RunSetup& setup, const Samples& samples) {
   json["inference_images_per_second"] = Median(samples.inference);
   json["ratio"] = Median(samples.ratios);
   json["repeats"] = flags.repeats;
-  if (setup.spec.probe == ProbeTarget::kActivations) return json;
   json["phases"] = phases;
   json["phases_sum"] = sum;
   if (!flags.limit) return json;

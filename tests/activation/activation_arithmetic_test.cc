@@ -11,6 +11,7 @@
 namespace ndcao {
 namespace {
 
+using testing::Each;
 using testing::FloatNear;
 using testing::Pointwise;
 
@@ -34,17 +35,40 @@ TEST(OutputMomentTest, WhitenerIsTheInverseOfTheMoment) {
 TEST(LocalAdamTest, FirstStepsFollowTheAlgorithm) {
   LocalAdam adam(3);
   ParameterVector theta = {1, 1, 1};
-  const std::vector<float> gradient = {2, -0.5, 0};
-  adam.Update(0, 3, gradient, 0, 1, 0.1, 1, theta);
+  std::vector<float> gradient = {2, -0.5, 0};
+  float* const part = gradient.data();
+  adam.Update(0, 3, {&part, 1}, 1, 0.1, 1, theta);
+  EXPECT_THAT(gradient, Each(0));  // used up
   // m̂ = g and √v̂ = |g|: every coordinate moves by the rate.
   EXPECT_NEAR(theta[0], 0.9, 1e-6);
   EXPECT_NEAR(theta[1], 1.1, 1e-6);
   EXPECT_EQ(theta[2], 1);
-  const std::vector<float> opposite = {-2, INFINITY, 0};
-  adam.Update(0, 3, opposite, 0, 1, 0.1, 2, theta);
+  gradient = {-2, INFINITY, 0};
+  adam.Update(0, 3, {&part, 1}, 1, 0.1, 2, theta);
   // m̂ = (0.9 · 0.1 · 2 − 0.1 · 2) / (1 − 0.81), v̂ = 4.
   EXPECT_NEAR(theta[0], 0.9 - 0.1 * (-0.02 / 0.19) / 2, 1e-6);
   EXPECT_TRUE(std::isfinite(theta[1]));
+}
+
+TEST(LocalAdamTest, AddsThePartsOfAGradientInOrder) {
+  for (const std::size_t parts : {2, 3, 4}) {
+    LocalAdam whole(1);
+    LocalAdam split(1);
+    ParameterVector theta = {1};
+    ParameterVector of_split = {1};
+    std::vector<float> values = {1e8f, 1, -1e8f, 3};
+    float sum = 0;
+    std::vector<float*> pointers;
+    for (std::size_t p = 0; p < parts; ++p) {
+      sum += values[p];
+      pointers.push_back(&values[p]);
+    }
+    float* const one = &sum;
+    whole.Update(0, 1, {&one, 1}, 0.5, 0.1, 1, theta);
+    split.Update(0, 1, pointers, 0.5, 0.1, 1, of_split);
+    EXPECT_EQ(theta, of_split) << parts;
+    for (std::size_t p = 0; p < parts; ++p) EXPECT_EQ(values[p], 0);
+  }
 }
 
 // A network that is linear: activations reach the loss through g = e G, equal for the `size` units
@@ -155,6 +179,11 @@ struct Fixture {
   }
 };
 
+void ObserveStep(ActivationReplica& replica, std::uint64_t step, Executor& executor) {
+  std::vector<ProbeSums> sums = Fixture::Sums(step);
+  replica.Observe(sums, executor);
+}
+
 TEST(ActivationReplicaTest, GoesOnFromASnapshotBitForBit) {
   for (const bool async : {false, true}) {
     Fixture f;
@@ -176,7 +205,7 @@ TEST(ActivationReplicaTest, GoesOnFromASnapshotBitForBit) {
           }
           replica.ObserveGroup(*group, 1, losses, executor);
         }
-        replica.Observe(Fixture::Sums(replica.counters().steps), executor);
+        ObserveStep(replica, replica.counters().steps, executor);
       }
     };
     ActivationReplica whole = f.Create();
@@ -224,7 +253,7 @@ TEST(ActivationReplicaTest, PartsTogetherAreTheWhole) {
     ActivationReplica back = part(4, 2, 1);
     EXPECT_EQ(back.horizon(), whole.horizon());
     while (!whole.done()) {
-      const std::vector<ProbeSums> sums = Fixture::Sums(whole.counters().steps);
+      std::vector<ProbeSums> sums = Fixture::Sums(whole.counters().steps);
       std::vector<ProbeSums> of_front = sums;
       std::vector<ProbeSums> of_back = sums;
       for (std::size_t i = 0; i < sums.size(); ++i) {
@@ -252,7 +281,7 @@ TEST(ActivationReplicaTest, AheadGoesOnInTheDirectionOfTheLastMove) {
   ParameterVector before = replica.parameters();
   for (int i = 0; i < 20; ++i) {
     before = replica.parameters();
-    replica.Observe(Fixture::Sums(0), executor);
+    ObserveStep(replica, 0, executor);
   }
   EXPECT_EQ(replica.Ahead(0), replica.parameters());
   for (std::size_t i = 0; i < before.size(); ++i) {
@@ -271,7 +300,7 @@ TEST(ActivationReplicaTest, ADelayedBlockMovesByTheMeanOfItsBatches) {
   ParameterVector before = replica.parameters();
   int moves = 0;
   for (int i = 0; i < 40; ++i) {
-    replica.Observe(Fixture::Sums(0), executor);
+    ObserveStep(replica, 0, executor);
     if (replica.parameters()[0] != before[0]) ++moves;
     before = replica.parameters();
   }
@@ -285,8 +314,8 @@ TEST(ActivationReplicaTest, BlocksDoNotChangeASynchronousRun) {
   f.spec.blocks = "random:3";
   ActivationReplica random = f.Create();
   while (!by_tensor.done()) {
-    by_tensor.Observe(Fixture::Sums(by_tensor.counters().steps), executor);
-    random.Observe(Fixture::Sums(random.counters().steps), executor);
+    ObserveStep(by_tensor, by_tensor.counters().steps, executor);
+    ObserveStep(random, random.counters().steps, executor);
   }
   EXPECT_EQ(by_tensor.counters().steps, 100u);
   EXPECT_EQ(by_tensor.digest(), random.digest());
@@ -299,7 +328,7 @@ TEST(ActivationReplicaTest, FrozenBlocksStay) {
   f.spec.overrides = {frozen};
   SerialExecutor executor;
   ActivationReplica replica = f.Create();
-  replica.Observe(Fixture::Sums(0), executor);
+  ObserveStep(replica, 0, executor);
   EXPECT_EQ(replica.parameters()[0], 1);
   EXPECT_NE(replica.parameters()[4], 5);
 }

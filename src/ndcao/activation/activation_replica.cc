@@ -12,7 +12,7 @@
 namespace ndcao {
 namespace {
 
-constexpr std::uint64_t kPiece = 1 << 15;
+constexpr std::uint64_t kPiece = 1 << 14;
 constexpr double kLossMemory = 0.98;
 // How many moves ahead a batch that is one batch late is measured. Measured: 1 costs twice as much
 // accuracy as 2, and 3 is no better (docs/results.md).
@@ -163,7 +163,7 @@ double ActivationReplica::rate() const {
   return spec_.activation.rate * std::cos(0.5 * std::numbers::pi * std::min(1.0, done));
 }
 
-void ActivationReplica::Observe(std::span<const ProbeSums> slots, Executor& executor) {
+void ActivationReplica::Observe(std::span<ProbeSums> slots, Executor& executor) {
   std::uint64_t finite = 0;
   double loss = 0;
   std::vector<float> moment = slots[0].moment;
@@ -180,15 +180,11 @@ void ActivationReplica::Observe(std::span<const ProbeSums> slots, Executor& exec
     loss_ = kLossMemory * loss_ + (1 - kLossMemory) * loss / static_cast<double>(finite);
     loss_weight_ = kLossMemory * loss_weight_ + (1 - kLossMemory);
     moment_.Add(moment, spec_.batch);
-    executor.Run(estimators_.size(), [&](std::size_t i) {
-      std::vector<const SiteSums*> of_site;
-      for (const ProbeSums& slot : slots) of_site.push_back(&slot.sites[i]);
-      estimators_[i].Learn(of_site, spec_.batch, spec_.activation.probes);
-    });
     if (clocks_) {
+      for (std::size_t i = 0; i < estimators_.size(); ++i) LearnEstimator(i, slots);
       MoveDue(slots);
     } else {
-      MoveAll(slots, executor);
+      LearnAndMove(slots, executor);
     }
   }
   ++counters_.steps;
@@ -204,27 +200,27 @@ ParameterVector ActivationReplica::Ahead(std::uint64_t late) const {
   return ahead;
 }
 
-void ActivationReplica::MoveAll(std::span<const ProbeSums> slots, Executor& executor) {
+// Estimators and parameters at once: no piece of the work reads what another writes.
+void ActivationReplica::LearnAndMove(std::span<ProbeSums> slots, Executor& executor) {
   const double scale = 1.0 / spec_.batch;
   const double rate_now = rate();
   const std::uint64_t step = ++blocks_.front().steps;
-  executor.Run(together_.size(), [&](std::size_t p) {
-    const Run& piece = together_[p];
-    if (slots.size() == 1) {
-      adam_.Update(piece.local, piece.length, slots[0].gradient, piece.local, scale, rate_now, step,
-                   theta_);
-      return;
-    }
-    std::vector<float> sum(piece.length);
-    const float* first = slots[0].gradient.data() + piece.local;
-    const float* second = slots[1].gradient.data() + piece.local;
-    for (std::size_t i = 0; i < sum.size(); ++i) sum[i] = first[i] + second[i];
-    for (std::size_t s = 2; s < slots.size(); ++s) {
-      const float* more = slots[s].gradient.data() + piece.local;
-      for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += more[i];
-    }
-    adam_.Update(piece.local, piece.length, sum, 0, scale, rate_now, step, theta_);
+  std::vector<float*> parts;
+  for (ProbeSums& slot : slots) parts.push_back(slot.gradient.data());
+  executor.Run(estimators_.size() + together_.size(), [&](std::size_t p) {
+    if (p < estimators_.size()) return LearnEstimator(p, slots);
+    const Run& piece = together_[p - estimators_.size()];
+    adam_.Update(piece.local, piece.length, parts, scale, rate_now, step, theta_);
   });
+  std::uint64_t moved = 0;
+  for (const Run& piece : together_) moved += piece.length;
+  for (ProbeSums& slot : slots) slot.cleared = moved == slot.gradient.size();
+}
+
+void ActivationReplica::LearnEstimator(std::size_t i, std::span<const ProbeSums> slots) {
+  std::vector<const SiteSums*> of_site;
+  for (const ProbeSums& slot : slots) of_site.push_back(&slot.sites[i]);
+  estimators_[i].Learn(of_site, spec_.batch, spec_.activation.probes);
 }
 
 // A block that waited for m batches moves by their mean, √m times as far: its step grows as that of
@@ -245,9 +241,9 @@ void ActivationReplica::MoveDue(std::span<const ProbeSums> slots) {
     ++block.steps;
     block.pending = 0;
     for (const Run& run : block.runs) {
-      adam_.Update(run.local, run.length, pending_, run.local, 1 / (spec_.batch * batches),
+      float* const sum = pending_.data();
+      adam_.Update(run.local, run.length, {&sum, 1}, 1 / (spec_.batch * batches),
                    rate_now * std::sqrt(batches), block.steps, theta_);
-      std::fill_n(pending_.begin() + static_cast<std::ptrdiff_t>(run.local), run.length, 0.0f);
     }
   }
 }

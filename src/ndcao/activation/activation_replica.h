@@ -99,8 +99,8 @@ class ActivationReplica {
   /// The image-forwards of so many steps, the fallback's included.
   std::uint64_t CostOf(std::uint64_t steps) const;
 
-  /// One step: the sums of all slots of the batch, in their order.
-  void Observe(std::span<const ProbeSums> slots, Executor& executor);
+  /// One step: the sums of all slots of the batch, in their order. Their gradients are used up.
+  void Observe(std::span<ProbeSums> slots, Executor& executor);
 
   /// The group that the next step begins with, if there are parameters without a site and it is
   /// time for one; its losses go to ObserveGroup before the step's own sums go to Observe.
@@ -120,7 +120,8 @@ class ActivationReplica {
                     const SiteTable& sites);
   Status CreateBlocks(const Layout& layout, const SiteTable& sites, const Slice& held);
   std::uint64_t interval() const;
-  void MoveAll(std::span<const ProbeSums> slots, Executor& executor);
+  void LearnAndMove(std::span<ProbeSums> slots, Executor& executor);
+  void LearnEstimator(std::size_t i, std::span<const ProbeSums> slots);
   void MoveDue(std::span<const ProbeSums> slots);
 
   RunSpec spec_;

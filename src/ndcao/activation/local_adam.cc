@@ -1,5 +1,6 @@
 #include "ndcao/activation/local_adam.h"
 
+#include <algorithm>
 #include <cmath>
 
 namespace ndcao {
@@ -23,7 +24,8 @@ void Get(ByteReader& in, ParameterVector& values) {
 /// Everything that Update does for one range; the pointers do not overlap.
 struct AdamRange {
   std::uint64_t length;
-  const float* update;
+  float* part;     // of the gradient; 0 afterwards
+  float* another;  // to be added to it, and 0 afterwards; or null
   float* first;
   float* second;
   float* theta;
@@ -32,10 +34,12 @@ struct AdamRange {
   float widen;
 };
 
-[[gnu::always_inline]] inline void MoveRange(const AdamRange& range) {
+template <bool kTwo>
+[[gnu::always_inline]] inline void MoveParts(const AdamRange& range) {
   const auto b1 = static_cast<float>(kFirstMemory);
   const auto b2 = static_cast<float>(kSecondMemory);
-  const float* __restrict raw = range.update;
+  float* __restrict a = range.part;
+  float* __restrict b = range.another;
   float* __restrict m = range.first;
   float* __restrict v = range.second;
   float* __restrict x = range.theta;
@@ -43,12 +47,19 @@ struct AdamRange {
   const float move = range.move;
   const float widen = range.widen;
   for (std::uint64_t i = 0; i < range.length; ++i) {
-    const float scaled = raw[i] * scale;
+    const float raw = kTwo ? a[i] + b[i] : a[i];
+    a[i] = 0;
+    if constexpr (kTwo) b[i] = 0;
+    const float scaled = raw * scale;
     const float g = std::fabs(scaled) < kLargest ? scaled : 0.0f;
     m[i] = b1 * m[i] + (1 - b1) * g;
     v[i] = b2 * v[i] + (1 - b2) * (g * g);
     x[i] -= move * m[i] / (std::sqrt(v[i]) * widen + kTiny);
   }
+}
+
+[[gnu::always_inline]] inline void MoveRange(const AdamRange& range) {
+  range.another != nullptr ? MoveParts<true>(range) : MoveParts<false>(range);
 }
 
 // The same IEEE operations on any processor, so the choice never shows in the results.
@@ -78,13 +89,18 @@ LocalAdam::Factors LocalAdam::FactorsOf(double rate, std::uint64_t step) {
           static_cast<float>(1 / std::sqrt(1 - std::pow(kSecondMemory, t)))};
 }
 
-void LocalAdam::Update(std::uint64_t begin, std::uint64_t length, std::span<const float> update,
-                       std::uint64_t at, double scale, double rate, std::uint64_t step,
-                       std::span<float> theta) {
+void LocalAdam::Update(std::uint64_t begin, std::uint64_t length, std::span<float* const> parts,
+                       double scale, double rate, std::uint64_t step, std::span<float> theta) {
   static const Move kMove = Fastest();
   const auto [move, widen] = FactorsOf(rate, step);
-  kMove({length, update.data() + at, first_.data() + begin, second_.data() + begin,
-         theta.data() + begin, static_cast<float>(scale), move, widen});
+  float* sum = parts.front() + begin;
+  for (std::size_t p = 1; p + 1 < parts.size(); ++p) {
+    float* more = parts[p] + begin;
+    for (std::uint64_t i = 0; i < length; ++i) sum[i] += more[i];
+    std::fill_n(more, length, 0.0f);
+  }
+  kMove({length, sum, parts.size() > 1 ? parts.back() + begin : nullptr, first_.data() + begin,
+         second_.data() + begin, theta.data() + begin, static_cast<float>(scale), move, widen});
 }
 
 void LocalAdam::Extrapolate(std::uint64_t begin, std::uint64_t length, double rate,

@@ -16,11 +16,11 @@ class LocalAdam {
   explicit LocalAdam(std::uint64_t parameters) : first_(parameters), second_(parameters) {}
 
   /// Step number `step` (from 1) of `length` parameters from `begin` on: theta −= rate · m̂ / (√v̂ +
-  /// 1e-8). Their gradient is scale · update[at], and so on. Ranges may be updated by several
-  /// threads at once. An entry that is not finite counts as 0.
-  void Update(std::uint64_t begin, std::uint64_t length, std::span<const float> update,
-              std::uint64_t at, double scale, double rate, std::uint64_t step,
-              std::span<float> theta);
+  /// 1e-8). Their gradient is scale times the sum of `parts`, each of the size of theta, in order;
+  /// all of it that was used is 0 afterwards. Ranges may be updated by several threads at once. A
+  /// sum that is not finite counts as 0.
+  void Update(std::uint64_t begin, std::uint64_t length, std::span<float* const> parts,
+              double scale, double rate, std::uint64_t step, std::span<float> theta);
 
   /// Where `length` parameters from `begin` on would be after `times` more steps like the last one
   /// (number `step`, 0: none yet), into the same places of `ahead`.

@@ -1,4 +1,5 @@
-// What one slot of a batch comes to: plain sums, to be added to those of the other slots.
+// What one slot of a batch comes to: plain sums, to be added to those of the other slots. Used
+// again for the next batch.
 #pragma once
 
 #include <cstdint>
@@ -18,6 +19,7 @@ struct SiteSums {
 
 struct ProbeSums {
   ParameterVector gradient;  ///< d: outer products, summed over examples.
+  bool cleared = false;      ///< The gradient is all zero: a measurement need not clear it.
   std::vector<SiteSums> sites;
   std::vector<float> moment;   ///< r × r: Σ e eᵀ.
   double loss = 0;             ///< Σ L₀ over the finite ones.

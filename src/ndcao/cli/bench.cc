@@ -56,7 +56,7 @@ struct TrainingCost {
 Result<TrainingCost> Training(const RunSetup& setup, int threads, double images) {
   const double round = static_cast<double>(setup.spec.group_cost() * setup.spec.shape.slots);
   const auto rounds = static_cast<std::uint64_t>(std::max(1.0, std::round(images / round)));
-  NDCAO_ASSIGN(const SessionResult result, TrainRounds(setup, rounds, threads));
+  NDCAO_ASSIGN(const SessionResult result, TrainRounds(setup, setup.initial, rounds, threads));
   return TrainingCost{static_cast<double>(result.image_forwards) / result.seconds,
                       result.seconds * threads, result.phases};
 }
@@ -138,7 +138,6 @@ Json ToJson(const Flags& flags, const RunSetup& setup, const Samples& samples) {
   json["inference_images_per_second"] = Median(samples.inference);
   json["ratio"] = Median(samples.ratios);
   json["repeats"] = flags.repeats;
-  if (setup.spec.probe == ProbeTarget::kActivations) return json;
   json["phases"] = phases;
   json["phases_sum"] = sum;
   if (!flags.limit) return json;
@@ -187,10 +186,11 @@ Result<int> Throughput(Flags& flags) {
 
 }  // namespace
 
-Result<SessionResult> TrainRounds(const RunSetup& setup, std::uint64_t rounds, int threads) {
+Result<SessionResult> TrainRounds(const RunSetup& setup, ParameterVector initial,
+                                  std::uint64_t rounds, int threads) {
   RunSpec spec = setup.spec;
   spec.budget = rounds * spec.group_cost() * spec.shape.slots;
-  NDCAO_ASSIGN(Replica replica, Replica::Create(spec, setup.problem->layout(), setup.initial));
+  NDCAO_ASSIGN(Replica replica, Replica::Create(spec, setup.problem->layout(), std::move(initial)));
   MemoryJournal journal;
   SessionOptions options;
   options.threads = threads;

@@ -22,6 +22,7 @@ inline double Median(std::vector<double> values) {
 }
 
 /// A training of so many rounds by weight probes, with its journal in memory and without marks.
-Result<SessionResult> TrainRounds(const RunSetup& setup, std::uint64_t rounds, int threads);
+Result<SessionResult> TrainRounds(const RunSetup& setup, ParameterVector initial,
+                                  std::uint64_t rounds, int threads);
 
 }  // namespace ndcao

@@ -30,7 +30,7 @@ struct MemoryFlags {
 
 constexpr int kForwards = 4;
 
-Status Infer(const RunSetup& setup, int) {
+Status Infer(RunSetup& setup, int) {
   std::vector<std::uint32_t> examples(setup.spec.batch);
   DrawExamples(1, {}, setup.problem->examples(), examples);
   NDCAO_ASSIGN(auto evaluator, NewPlainEvaluator(*setup.problem));
@@ -40,9 +40,9 @@ Status Infer(const RunSetup& setup, int) {
   return Ok();
 }
 
-// Two rounds: memory does not grow after the first.
-Status Train(const RunSetup& setup, int threads) {
-  NDCAO_TRY(TrainRounds(setup, 2, threads));
+// Two rounds: memory does not grow after the first. The initial parameters become the replica's.
+Status Train(RunSetup& setup, int threads) {
+  NDCAO_TRY(TrainRounds(setup, std::move(setup.initial), 2, threads));
   return Ok();
 }
 
@@ -51,18 +51,18 @@ struct Peak {
   std::uint64_t parameters = 0;
 };
 
-Result<Peak> PeakOf(const MemoryFlags& flags,
-                    const std::function<Status(const RunSetup&, int)>& work) {
-  NDCAO_ASSIGN(const RunSetup setup, SetUpRun(flags.run));
+Result<Peak> PeakOf(const MemoryFlags& flags, const std::function<Status(RunSetup&, int)>& work) {
+  NDCAO_ASSIGN(RunSetup setup, SetUpRun(flags.run));
+  const std::uint64_t parameters = setup.initial.size();
   const PeakMemory memory;
   if (!memory.restarted())
     return Failed("this kernel does not restart VmHWM (proc(5), clear_refs)");
   NDCAO_TRY(work(setup, flags.threads));
-  return Peak{memory.above_start(), setup.initial.size()};
+  return Peak{memory.above_start(), parameters};
 }
 
 Result<Peak> MeasureInChild(const MemoryFlags& flags,
-                            const std::function<Status(const RunSetup&, int)>& work) {
+                            const std::function<Status(RunSetup&, int)>& work) {
   MeasuringProcess child([&](const auto&) -> Status {
     NDCAO_ASSIGN(const Peak peak, PeakOf(flags, work));
     fmt::print("{} {}\n", peak.bytes, peak.parameters);

@@ -83,11 +83,13 @@ Result<int> Train(TrainCommand& command) {
   NDCAO_ASSIGN(RunSetup setup, SetUpRun(command.run));
   if (setup.spec.probe == ProbeTarget::kActivations) {
     NDCAO_ASSIGN(RunDirectory run, BeginDirectory(command, setup));
+    ParameterVector().swap(setup.initial);  // the run has them
     return TrainActivations(run, *setup.problem, command.train, "");
   }
   // The replica checks blocks and options before anything is written.
   NDCAO_TRY(Replica::Create(setup.spec, setup.problem->layout(), setup.initial));
   NDCAO_ASSIGN(const auto run, BeginRun(command, setup));
+  ParameterVector().swap(setup.initial);  // the run has them
   NDCAO_ASSIGN(const Offset end, run->End());
   NDCAO_ASSIGN(Replica replica, run->Fold(setup.problem->layout(), end, false));
   command.train.budget_from_time =

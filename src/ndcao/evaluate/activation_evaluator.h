@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -49,6 +50,13 @@ struct ProbePlan {
   std::string whole_passes;    ///< Why probes take whole passes; empty: segments.
 };
 
+/// What a measurement is doing.
+enum class ProbePart {
+  kForward,  ///< Passes and their losses.
+  kPerturb,  ///< Signs, and the changes that they make.
+  kLesson,   ///< What the losses teach the blocks, and their outer products.
+};
+
 /// One slot of one step.
 struct ProbeRequest {
   std::span<const std::uint32_t> examples;
@@ -62,6 +70,8 @@ struct ProbeRequest {
   std::span<const float> whitener;
   /// Learned: every site's estimator, r × columns.
   std::span<const std::span<const float>> estimators;
+  /// Called when a part begins, if there is one.
+  std::function<void(ProbePart)> on_part;
 };
 
 /// One per worker thread; used by that thread alone.
@@ -71,6 +81,9 @@ class ActivationEvaluator {
   virtual const ProbePlan& plan() const = 0;
   /// The network itself: its parameters, which Measure reads, and its loss.
   virtual Evaluator& network() = 0;
+  /// From now on the network reads its parameters from this memory, d floats that others may read
+  /// too; nobody writes them during a measurement. They outlive the evaluator.
+  virtual void ReadParameters(std::span<const float> shared) = 0;
   /// Fills `sums`, whose vectors are resized as needed and overwritten.
   virtual Status Measure(const ProbeRequest& request, ProbeSums& sums) = 0;
 };

@@ -19,6 +19,23 @@ constexpr std::uint64_t kMarks = 20;
 // A measurement on the test part may cost a twentieth of the forwards since the last one.
 constexpr std::uint64_t kMarkCost = 20;
 constexpr double kReportSeconds = 0.1;
+// Threads wait twice a step, mostly for some microseconds: less than it takes to wake up.
+constexpr std::chrono::microseconds kSpin{50};
+
+// Of the thread that asks; a session's threads set it.
+thread_local PhaseClock* t_clock = nullptr;
+
+Phase PhaseOf(ProbePart part) {
+  switch (part) {
+    case ProbePart::kForward:
+      return Phase::kForward;
+    case ProbePart::kPerturb:
+      return Phase::kPerturb;
+    case ProbePart::kLesson:
+      return Phase::kLesson;
+  }
+  return Phase::kOther;
+}
 
 }  // namespace
 
@@ -54,27 +71,47 @@ ActivationSession::ActivationSession(const RunSpec& spec, const Problem& problem
       options_(std::move(options)),
       sums_(evaluators_.size()) {}
 
+// Where nothing but folds changes parameters, every thread reads those of the replica themselves.
+void ActivationSession::ShareParameters() {
+  if (replica_.has_fallback()) return;
+  for (const auto& evaluator : evaluators_) evaluator->ReadParameters(replica_.parameters());
+}
+
 Result<SessionResult> ActivationSession::Run() {
   start_ = Clock::now();
+  ShareParameters();
   initial_forwards_ = replica_.counters().image_forwards;
   std::atomic<bool> stopping = false;
   Status trained;
   {
     std::vector<std::jthread> helpers;
     const auto useful = std::min(static_cast<std::size_t>(options_.threads), evaluators_.size());
+    clocks_.resize(useful);
+    if (useful <= std::thread::hardware_concurrency()) team_.set_spin(kSpin);
     for (std::size_t i = 1; i < useful; ++i) {
-      helpers.emplace_back([&] {
+      helpers.emplace_back([&, i] {
+        t_clock = &clocks_[i];
+        t_clock->Start();
+        t_clock->Enter(Phase::kWait);
         while (!stopping) team_.WaitAndHelp(std::chrono::milliseconds(20));
+        t_clock->Enter(Phase::kOther);
       });
     }
+    t_clock = &clocks_[0];
+    t_clock->Start();
     trained = Train();
+    t_clock->Enter(Phase::kOther);
     stopping = true;
     team_.Wake();
   }
   Report();
   NDCAO_TRY(trained);
-  return SessionResult{replica_.done(), cancelled_, Seconds(),
+  SessionResult result{replica_.done(), cancelled_, Seconds(),
                        replica_.counters().image_forwards - initial_forwards_};
+  for (const PhaseClock& clock : clocks_) {
+    for (std::size_t p = 0; p < kPhases; ++p) result.phases[p] += clock.seconds()[p];
+  }
+  return result;
 }
 
 Status ActivationSession::Train() {
@@ -103,10 +140,13 @@ double ActivationSession::Seconds() const {
 
 void ActivationSession::LoadParameters(std::size_t slot) {
   const ParameterVector& theta = replica_.parameters();
-  std::copy(theta.begin(), theta.end(), evaluators_[slot]->network().parameters().begin());
+  const std::span<float> parameters = evaluators_[slot]->network().parameters();
+  if (parameters.data() == theta.data()) return;
+  std::copy(theta.begin(), theta.end(), parameters.begin());
 }
 
 Status ActivationSession::RunSlots(const std::function<Status(std::size_t)>& work) {
+  const PhaseScope phase(*t_clock, Phase::kWait);
   std::vector<Status> done(evaluators_.size());
   team_.Run(evaluators_.size(), [&](std::size_t slot) { done[slot] = work(slot); });
   for (const Status& status : done) NDCAO_TRY(status);
@@ -124,24 +164,30 @@ Status ActivationSession::Step() {
   const std::vector<float> whitener = replica_.whitener();
   std::vector<std::span<const float>> estimators;
   for (const SiteEstimator& e : replica_.estimators()) estimators.push_back(e.values());
-  NDCAO_TRY(RunSlots([&](std::size_t slot) {
-    const std::size_t begin = slot * spec_.batch / evaluators_.size();
-    const std::size_t end = (slot + 1) * spec_.batch / evaluators_.size();
-    ProbeRequest request;
-    request.examples = batch.subspan(begin, end - begin);
-    request.seed = spec_.seed;
-    request.first = begin;
-    request.step = step;
-    request.probes = spec_.activation.probes;
-    request.sigma = static_cast<float>(spec_.activation.sigma);
-    request.learned = spec_.activation.estimator == ActivationEstimator::kLearned;
-    request.whitener = whitener;
-    request.estimators = estimators;
-    LoadParameters(slot);
-    return evaluators_[slot]->Measure(request, sums_[slot]);
-  }));
+  ProbeRequest request;
+  request.seed = spec_.seed;
+  request.step = step;
+  request.probes = spec_.activation.probes;
+  request.sigma = static_cast<float>(spec_.activation.sigma);
+  request.learned = spec_.activation.estimator == ActivationEstimator::kLearned;
+  request.whitener = whitener;
+  request.estimators = estimators;
+  NDCAO_TRY(RunSlots([&](std::size_t slot) { return MeasureSlot(slot, batch, request); }));
+  const PhaseScope phase(*t_clock, Phase::kFold);
   replica_.Observe(sums_, team_);
   return Ok();
+}
+
+Status ActivationSession::MeasureSlot(std::size_t slot, std::span<const std::uint32_t> batch,
+                                      ProbeRequest request) {
+  const std::size_t begin = slot * spec_.batch / evaluators_.size();
+  const std::size_t end = (slot + 1) * spec_.batch / evaluators_.size();
+  request.examples = batch.subspan(begin, end - begin);
+  request.first = begin;
+  request.on_part = [](ProbePart part) { t_clock->Enter(PhaseOf(part)); };
+  const PhaseScope phase(*t_clock, Phase::kPerturb);
+  LoadParameters(slot);
+  return evaluators_[slot]->Measure(request, sums_[slot]);
 }
 
 Status ActivationSession::MeasureGroup(const FallbackGroup& group) {

@@ -16,6 +16,7 @@
 #include "ndcao/evaluate/activation_evaluator.h"
 #include "ndcao/evaluate/evaluator.h"
 #include "ndcao/journal/journal.h"
+#include "ndcao/worker/phase_clock.h"
 #include "ndcao/worker/session.h"
 #include "ndcao/worker/team_executor.h"
 
@@ -46,7 +47,9 @@ class ActivationSession {
   Status Step();
   Status MeasureGroup(const FallbackGroup& group);
   Status MeasureTest();
+  void ShareParameters();
   void LoadParameters(std::size_t slot);
+  Status MeasureSlot(std::size_t slot, std::span<const std::uint32_t> batch, ProbeRequest request);
   Status RunSlots(const std::function<Status(std::size_t)>& work);
   void Report();
   double Seconds() const;
@@ -58,6 +61,7 @@ class ActivationSession {
   ActivationReplica& replica_;
   SessionOptions options_;
   TeamExecutor team_;
+  std::vector<PhaseClock> clocks_;  ///< One for each thread.
   std::vector<ProbeSums> sums_;
   std::optional<BatchOrder> order_;
   std::chrono::steady_clock::time_point start_;

@@ -4,7 +4,7 @@ namespace ndcao {
 
 std::string_view PhaseName(Phase phase) {
   constexpr std::array<std::string_view, kPhases> kNames = {
-      "perturb", "forward", "examples", "fold", "journal", "wait", "other"};
+      "perturb", "forward", "examples", "fold", "lesson", "journal", "wait", "other"};
   return kNames[static_cast<std::size_t>(phase)];
 }
 

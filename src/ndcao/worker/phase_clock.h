@@ -14,11 +14,12 @@ enum class Phase {
   kForward,   ///< Forward passes and their losses.
   kExamples,  ///< Drawing, screening (but not its forward passes) and gathering examples.
   kFold,      ///< Observing groups and moving θ.
+  kLesson,    ///< Probing activations: what losses teach the blocks, and their outer products.
   kJournal,   ///< Appending and reading records.
   kWait,      ///< For a slot of the round, or helping with another thread's fold meanwhile.
   kOther,     ///< Taking trials, waiting for the replica's lock.
 };
-inline constexpr std::size_t kPhases = 7;
+inline constexpr std::size_t kPhases = 8;
 
 /// "perturb", "forward", …
 std::string_view PhaseName(Phase phase);

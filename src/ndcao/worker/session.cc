@@ -121,13 +121,15 @@ Status Session::WorkOnce(Worker& worker) {
   const auto begin = Clock::now();
   Result<std::optional<GroupRecord>> record = EvaluateTrial(worker, *trial);
   worker.last_group = Clock::now() - begin;
+  const TrialId id = trial->id;
+  trial.reset();  // nobody else at this θ: the fold moves it where it is
   if (record.ok() && record.value()) {
     const Status published = Publish(worker, *record.value());
     if (!published.ok()) record = published.error();
   }
   {
     const std::lock_guard lock(mutex_);
-    ReleaseTrial(*trial);
+    ReleaseTrial(id);
   }
   team_.Wake();
   if (!record.ok()) return record.error();
@@ -298,8 +300,8 @@ std::optional<std::uint32_t> Session::ChooseSlot(const Worker& worker,
   return free ? free : late;
 }
 
-void Session::ReleaseTrial(const Trial& trial) {
-  const auto claim = claims_.find(trial.id);
+void Session::ReleaseTrial(TrialId id) {
+  const auto claim = claims_.find(id);
   if (claim != claims_.end() && --claim->second.workers == 0) claims_.erase(claim);
 }
 

@@ -106,7 +106,7 @@ class Session {
   bool IsMine(WorkerId worker) const;
   std::optional<Trial> TakeTrial(Worker& worker);
   std::optional<std::uint32_t> ChooseSlot(const Worker& worker, const RoundView& view) const;
-  void ReleaseTrial(const Trial& trial);
+  void ReleaseTrial(TrialId id);
   bool Cancelled(const Trial& trial);
   Status CheckBelieved(const Worker& worker) const;
 

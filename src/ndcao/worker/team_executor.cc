@@ -2,16 +2,27 @@
 
 namespace ndcao {
 
+template <typename Condition>
+void TeamExecutor::Spin(const Condition& until) const {
+  if (spin_.count() == 0) return;
+  const auto deadline = std::chrono::steady_clock::now() + spin_;
+  while (!until() && std::chrono::steady_clock::now() < deadline) {
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#endif
+  }
+}
+
 // Called with the lock held; gives it up while a piece is worked on.
 void TeamExecutor::TakePieces(From end, std::unique_lock<std::mutex>& lock) {
   while (work_ != nullptr && first_ < end_) {
     const std::size_t piece = end == From::kFront ? first_++ : --end_;
     const auto* work = work_;
-    ++running_;
+    busy_ = ++running_;
     lock.unlock();
     (*work)(piece);
     lock.lock();
-    --running_;
+    busy_ = --running_;
   }
 }
 
@@ -24,8 +35,14 @@ void TeamExecutor::Run(std::size_t pieces, const std::function<void(std::size_t)
   work_ = &work;
   first_ = 0;
   end_ = pieces;
+  ++calls_;
   changed_.notify_all();
   TakePieces(From::kFront, lock);
+  if (running_ > 0) {
+    lock.unlock();
+    Spin([this] { return busy_ == 0; });
+    lock.lock();
+  }
   changed_.wait(lock, [this] { return running_ == 0; });
   work_ = nullptr;
 }
@@ -37,6 +54,10 @@ void TeamExecutor::WaitAndHelp(std::chrono::milliseconds timeout) {
   while (wakes_ == wakes) {
     TakePieces(From::kBack, lock);
     if (running_ == 0) changed_.notify_all();
+    const std::uint64_t calls = calls_;
+    lock.unlock();
+    Spin([this, calls] { return calls_ != calls; });
+    lock.lock();
     const bool timed_out = !changed_.wait_until(
         lock, deadline, [&] { return wakes_ != wakes || (work_ != nullptr && first_ < end_); });
     if (timed_out) return;

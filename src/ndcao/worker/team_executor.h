@@ -2,6 +2,7 @@
 // end of a round they fold together with the thread that holds the last record.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstddef>
@@ -16,6 +17,10 @@ namespace ndcao {
 
 class TeamExecutor : public Executor {
  public:
+  /// How long a thread that waits looks on before it sleeps: worth it where work comes every
+  /// millisecond and every thread has a core. Before anybody waits; 0 unless set.
+  void set_spin(std::chrono::microseconds spin) { spin_ = spin; }
+
   /// Works on the pieces itself, with whoever is in WaitAndHelp. One caller at a time.
   void Run(std::size_t pieces, const std::function<void(std::size_t)>& work) override;
 
@@ -29,6 +34,8 @@ class TeamExecutor : public Executor {
   /// on what its cache still holds of the last time.
   enum class From { kFront, kBack };
   void TakePieces(From end, std::unique_lock<std::mutex>& lock);
+  template <typename Condition>
+  void Spin(const Condition& until) const;
 
   std::mutex mutex_;
   std::condition_variable changed_;
@@ -36,6 +43,9 @@ class TeamExecutor : public Executor {
   std::size_t first_ = 0;  // pieces not taken yet: [first_, end_)
   std::size_t end_ = 0;
   std::size_t running_ = 0;
+  std::chrono::microseconds spin_{0};
+  std::atomic<std::uint64_t> calls_{0};  // of Run that had pieces to share
+  std::atomic<std::size_t> busy_{0};     // running_, for those who look on
   std::size_t wakes_ = 0;
 };
 

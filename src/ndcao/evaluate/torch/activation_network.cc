@@ -43,8 +43,14 @@ class ActivationNetwork : public ActivationEvaluator {
   const ProbePlan& plan() const override { return plan_.plan; }
   Evaluator& network() override { return evaluator_; }
 
+  void ReadParameters(std::span<const float> shared) override {
+    evaluator_.model().ReadFrom(shared);
+    memory_ = ParameterMemory(evaluator_.parameters());
+  }
+
   Status Measure(const ProbeRequest& request, ProbeSums& sums) override {
     OperationTape tape;
+    Begin(request, ProbePart::kForward);
     NDCAO_TRY(RecordOn(request.examples, tape));
     if (tape.operations().size() != plan_.operations) {
       return Invalid(
@@ -58,6 +64,10 @@ class ActivationNetwork : public ActivationEvaluator {
   }
 
  private:
+  static void Begin(const ProbeRequest& request, ProbePart part) {
+    if (request.on_part) request.on_part(part);
+  }
+
   at::Tensor RunModel() { return evaluator_.model().Forward(evaluator_.input()); }
 
   Status RecordOn(std::span<const std::uint32_t> examples, OperationTape& tape) {
@@ -80,18 +90,25 @@ class ActivationNetwork : public ActivationEvaluator {
     const ChangedForward changed = [&](std::span<const Change> changes,
                                        std::span<const std::size_t> watch) {
       forwards += examples;
-      return plan_.plan.whole_passes.empty()
-                 ? tape.Recompute(changes, watch)
-                 : ForwardWith([&] { return RunModel(); }, changes, watch);
+      Begin(request, ProbePart::kForward);
+      ChangedPass pass = plan_.plan.whole_passes.empty()
+                             ? tape.Recompute(changes, watch)
+                             : ForwardWith([&] { return RunModel(); }, changes, watch);
+      Begin(request, ProbePart::kPerturb);
+      return pass;
     };
+    Begin(request, ProbePart::kLesson);
     SlotLesson(plan_, memory_, layout_size_, 0)
         .Learn(
             request, clean,
             [&](std::size_t, const SiteProbe& prober, std::uint32_t k) {
+              Begin(request, ProbePart::kPerturb);
               ProbeAnswer answer{prober.Take(k, changed), {}};
+              Begin(request, ProbePart::kForward);
               if (answer.probe.output.defined()) {
                 answer.losses = head.Losses(answer.probe.output, labels);
               }
+              Begin(request, ProbePart::kLesson);
               return answer;
             },
             [&] {

@@ -3,10 +3,13 @@
 #include <ATen/ATen.h>
 
 #include <map>
+#include <optional>
 #include <set>
 #include <unordered_map>
 #include <unordered_set>
 #include <utility>
+
+#include "ndcao/evaluate/torch/local_kernels.h"
 
 namespace ndcao {
 namespace {
@@ -14,14 +17,29 @@ namespace {
 using Key = const c10::TensorImpl*;
 Key KeyOf(const at::Tensor& tensor) { return tensor.unsafeGetTensorImpl(); }
 
+/// A signal that is still a product: what takes it further may do both at once.
+struct ProductSignal {
+  at::Tensor left;
+  at::Tensor right;
+};
+
 /// Signals of the tensors inside tails, by tensor. Others are not kept.
 class Signals {
  public:
-  explicit Signals(std::unordered_set<Key> inside) : inside_(std::move(inside)) {}
+  /// `producers`: the operations of the tails, by their results.
+  Signals(std::unordered_set<Key> inside, std::unordered_map<Key, const Operation*> producers)
+      : inside_(std::move(inside)), producers_(std::move(producers)) {}
+
+  /// The operation of a tail that has made a tensor; null: none.
+  const Operation* Producer(const at::Tensor& tensor) const {
+    const auto found = producers_.find(KeyOf(tensor));
+    return found == producers_.end() ? nullptr : found->second;
+  }
 
   bool Wants(const at::Tensor& tensor) const { return inside_.contains(KeyOf(tensor)); }
   /// What has come for a tensor; undefined: nothing.
-  at::Tensor Of(const at::Tensor& tensor) const {
+  at::Tensor Of(const at::Tensor& tensor) {
+    Multiply(tensor);
     const auto whole = signals_.find(KeyOf(tensor));
     const auto parts = parts_.find(KeyOf(tensor));
     if (parts == parts_.end()) return whole == signals_.end() ? at::Tensor() : whole->second;
@@ -30,8 +48,22 @@ class Signals {
   void Seed(const at::Tensor& point, const at::Tensor& signal) { signals_[KeyOf(point)] = signal; }
   void Add(const at::Tensor& tensor, const at::Tensor& signal) {
     if (!Wants(tensor)) return;
+    Multiply(tensor);
     const auto [place, fresh] = signals_.try_emplace(KeyOf(tensor), signal);
     if (!fresh) place->second = place->second + signal;
+  }
+  /// Adds left · right, later if nothing else comes before it is asked for.
+  void AddProduct(const at::Tensor& tensor, const at::Tensor& left, const at::Tensor& right) {
+    if (!Wants(tensor)) return;
+    const bool first = !signals_.contains(KeyOf(tensor)) && !products_.contains(KeyOf(tensor));
+    if (!first) return Add(tensor, left * right);
+    products_[KeyOf(tensor)] = {left, right};
+  }
+  /// The signal of a tensor if it is a product and nothing more; empty otherwise.
+  std::optional<ProductSignal> Product(const at::Tensor& tensor) const {
+    const auto found = products_.find(KeyOf(tensor));
+    if (found == products_.end() || parts_.contains(KeyOf(tensor))) return std::nullopt;
+    return found->second;
   }
   /// A tensor to add parts to, zero at first.
   at::Tensor& Parts(const at::Tensor& tensor) {
@@ -41,8 +73,17 @@ class Signals {
   }
 
  private:
+  void Multiply(const at::Tensor& tensor) {
+    const auto found = products_.find(KeyOf(tensor));
+    if (found == products_.end()) return;
+    signals_[KeyOf(tensor)] = found->second.left * found->second.right;
+    products_.erase(found);
+  }
+
   std::unordered_set<Key> inside_;
+  std::unordered_map<Key, const Operation*> producers_;
   std::unordered_map<Key, at::Tensor> signals_;
+  std::unordered_map<Key, ProductSignal> products_;
   std::unordered_map<Key, at::Tensor> parts_;
 };
 
@@ -56,7 +97,54 @@ void PullClampMin(const Operation& op, const at::Tensor& signal, Signals& out) {
   out.Add(op.tensor(0), at::threshold_backward(signal, op.tensor(0), 0));
 }
 
+/// Every second entry of a tensor along a dimension, from `start` (0 or 1) on.
+struct EverySecond {
+  at::Tensor of;
+  std::int64_t dim = 0;
+  std::int64_t start = 0;
+};
+
+std::optional<EverySecond> EverySecondOf(const at::Tensor& tensor, const Signals& signals) {
+  const Operation* op = signals.Producer(tensor);
+  if (op == nullptr || op->name() != "aten::slice" || op->inputs[4].toInt() != 2) {
+    return std::nullopt;
+  }
+  EverySecond found{op->tensor(0), op->inputs[1].toInt(),
+                    op->inputs[2].isNone() ? 0 : op->inputs[2].toInt()};
+  if (found.dim < 0) found.dim += found.of.dim();
+  if (found.of.size(found.dim) != 2 * tensor.size(found.dim)) return std::nullopt;
+  if (found.start != 0 && found.start != 1) return std::nullopt;
+  while (true) {  // what is cut out whole is the tensor itself
+    const Operation* whole = signals.Producer(found.of);
+    if (whole == nullptr || whole->name() != "aten::slice") return found;
+    if (whole->tensor(0).sizes() != found.of.sizes()) return found;
+    found.of = whole->tensor(0);
+  }
+}
+
+/// Pooling by the maximum of strided slices: both at once. False if it is something else.
+bool PullNeighbours(const Operation& op, const at::Tensor& signal, Signals& out) {
+  const auto first = EverySecondOf(op.tensor(0), out);
+  const auto second = EverySecondOf(op.tensor(1), out);
+  if (!first || !second || first->start != 0 || second->start != 1) return false;
+  const at::Tensor& input = first->of;
+  if (KeyOf(input) != KeyOf(second->of) || first->dim != second->dim) return false;
+  if (!input.is_contiguous() || input.scalar_type() != at::kFloat) return false;
+  if (!out.Wants(input)) return true;
+  PairShape shape{1, input.size(first->dim) / 2, 1};
+  for (std::int64_t d = 0; d < input.dim(); ++d) {
+    if (d < first->dim) shape.outer *= input.size(d);
+    if (d > first->dim) shape.inner *= input.size(d);
+  }
+  const at::Tensor of_pairs = signal.contiguous();
+  at::Tensor back = at::empty(input.sizes());
+  PullPairs(shape, input.data_ptr<float>(), of_pairs.data_ptr<float>(), back.data_ptr<float>());
+  out.Add(input, back);
+  return true;
+}
+
 void PullMaximum(const Operation& op, const at::Tensor& signal, Signals& out) {
+  if (PullNeighbours(op, signal, out)) return;
   const at::Tensor second = at::threshold_backward(signal, op.tensor(1) - op.tensor(0), 0);
   out.Add(op.tensor(0), signal - second);  // where they are equal, the first
   out.Add(op.tensor(1), second);
@@ -85,8 +173,8 @@ void PullTanh(const Operation& op, const at::Tensor& signal, Signals& out) {
 }
 
 void PullProduct(const Operation& op, const at::Tensor& signal, Signals& out) {
-  if (out.Wants(op.tensor(0))) out.Add(op.tensor(0), signal * op.tensor(1));
-  if (out.Wants(op.tensor(1))) out.Add(op.tensor(1), signal * op.tensor(0));
+  out.AddProduct(op.tensor(0), signal, op.tensor(1));
+  out.AddProduct(op.tensor(1), signal, op.tensor(0));
 }
 
 void PullMaxPool(const Operation& op, const at::Tensor& signal, Signals& out) {
@@ -129,8 +217,25 @@ void PullMean(const Operation& op, const at::Tensor& signal, Signals& out) {
   out.Add(input, (wide * (1 / count)).expand(input.sizes()));
 }
 
+/// Sigmoid or tanh whose signal is a product: both in one pass. False if it is something else.
+bool PullCurve(const Operation& op, Signals& signals) {
+  const bool sigmoid = op.name() == "aten::sigmoid";
+  if (!sigmoid && op.name() != "aten::tanh") return false;
+  const auto product = signals.Product(op.output());
+  if (!product || !op.output().is_contiguous()) return false;
+  const at::Tensor left = product->left.contiguous();
+  const at::Tensor right = product->right.contiguous();
+  if (left.sizes() != op.output().sizes() || right.sizes() != op.output().sizes()) return false;
+  at::Tensor back = at::empty(op.output().sizes());
+  PullProductThroughCurve(sigmoid ? Curve::kSigmoid : Curve::kTanh, left.numel(),
+                          left.data_ptr<float>(), right.data_ptr<float>(),
+                          op.output().data_ptr<float>(), back.data_ptr<float>());
+  signals.Add(op.tensor(0), back);
+  return true;
+}
+
 /// The signal of a result; of a list of parts, all of them along the dimension they were cut.
-at::Tensor AtResult(const Operation& op, const Signals& signals) {
+at::Tensor AtResult(const Operation& op, Signals& signals) {
   if (op.output().defined()) return signals.Of(op.output());
   bool any = false;
   std::vector<at::Tensor> parts;
@@ -268,16 +373,21 @@ std::vector<at::Tensor> PullBack(const OperationTape& tape,
                                  const std::vector<std::size_t>& begins) {
   const auto& all = tape.operations();
   std::unordered_set<Key> inside;
+  std::unordered_map<Key, const Operation*> producers;
   for (const std::size_t i : operations) {
-    VisitResults(all[i], [&](const at::Tensor& t) { inside.insert(KeyOf(t)); });
+    VisitResults(all[i], [&](const at::Tensor& t) {
+      inside.insert(KeyOf(t));
+      producers[KeyOf(t)] = &all[i];
+    });
   }
   for (const std::size_t i : begins) inside.insert(KeyOf(all[i].output()));
   for (const PointSignal& point : points) inside.erase(KeyOf(all[point.operation].output()));
-  Signals signals(std::move(inside));
+  Signals signals(std::move(inside), std::move(producers));
   for (const PointSignal& point : points) {
     signals.Seed(all[point.operation].output(), point.signal);
   }
   for (auto i = operations.rbegin(); i != operations.rend(); ++i) {
+    if (PullCurve(all[*i], signals)) continue;
     const at::Tensor at_result = AtResult(all[*i], signals);
     if (at_result.defined()) Rules().at(all[*i].name()).pull(all[*i], at_result, signals);
   }

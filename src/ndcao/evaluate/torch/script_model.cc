@@ -108,7 +108,21 @@ Status ScriptModel::BindParameters() {
   for (std::size_t i = 0; i < distinct.size(); ++i) {
     Rebind(all[distinct[i]].tensor, buffer_.data() + layout_.tensors()[i].offset);
   }
+  values_ = buffer_;
   return Ok();
+}
+
+void ScriptModel::ReadFrom(std::span<const float> shared) {
+  const std::span<float> values(const_cast<float*>(shared.data()), shared.size());
+  for (const auto& parameter : module_.named_parameters()) {
+    if (parameter.value.numel() == 0) continue;
+    auto* storage = parameter.value.storage().unsafeGetStorageImpl();
+    const auto* now = static_cast<const float*>(storage->data());
+    if (now < values_.data() || now >= values_.data() + values_.size()) continue;  // tied: done
+    storage->set_data_ptr_noswap(at::DataPtr(values.data() + (now - values_.data()), at::kCPU));
+  }
+  values_ = values;
+  ParameterVector().swap(buffer_);
 }
 
 Result<std::unique_ptr<ScriptModel>> ScriptModel::Bind(torch::jit::Module module,

@@ -38,7 +38,10 @@ class ScriptModel {
 
   const Layout& layout() const { return layout_; }
   /// d floats: the module's parameters themselves.
-  std::span<float> parameters() { return buffer_; }
+  std::span<float> parameters() { return values_; }
+  /// Moves the parameters to memory that others may read too and that outlives the model: d floats,
+  /// whose values count from now on. Whoever shares them must not write through `parameters`.
+  void ReadFrom(std::span<const float> shared);
 
   /// The module's output for `input`, of a tuple its first element. Throws what LibTorch throws.
   at::Tensor Forward(const at::Tensor& input);
@@ -59,7 +62,8 @@ class ScriptModel {
   torch::jit::Module module_;
   bool optimized_ = true;
   Layout layout_;
-  ParameterVector buffer_;
+  ParameterVector buffer_;  ///< Empty once others' memory is read.
+  std::span<float> values_;
 };
 
 }  // namespace ndcao

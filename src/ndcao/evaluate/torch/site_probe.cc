@@ -98,12 +98,17 @@ Probe SiteProbe::ProbeActivations(std::uint32_t k, const ChangedForward& changed
   const at::Tensor cells = CellsOf(described_, request_);
   const std::uint64_t columns = cells.defined() ? described_.columns : described_.units;
   const auto width_of_signs = static_cast<std::int64_t>(columns);
-  at::Tensor moved = Spread(Signs(request_.seed, request_.step, Stream(k), request_.first * columns,
-                                  {examples, width_of_signs}),
-                            cells);
+  const at::Tensor signs = Signs(request_.seed, request_.step, Stream(k), request_.first * columns,
+                                 {examples, width_of_signs});
+  at::Tensor moved = Spread(signs, cells);
   if (gate_.defined()) moved.mul_(gate_);
-  probe.direction =
-      cells.defined() ? at::zeros({examples, width_of_signs}).index_add_(1, cells, moved) : moved;
+  if (!cells.defined()) {
+    probe.direction = moved;
+  } else if (gate_.defined()) {
+    probe.direction = at::zeros({examples, width_of_signs}).index_add_(1, cells, moved);
+  } else {  // all of a cell
+    probe.direction = signs * at::bincount(cells, {}, width_of_signs).to(at::kFloat);
+  }
   const double scale = request_.sigma * RootMeanSquare(results_);
   if (!(scale > 0) || !std::isfinite(scale)) return probe;
   std::vector<Change> changes;

@@ -21,7 +21,8 @@ at::Tensor Features(const at::Tensor& error, std::span<const float> whitener) {
 
 void SlotLesson::Clear(const ProbeRequest& request, ProbeSums& sums) const {
   const std::uint64_t r = plan_.plan.features;
-  sums.gradient.assign(parameters_, 0.0f);
+  if (!sums.cleared || sums.gradient.size() != parameters_) sums.gradient.assign(parameters_, 0.0f);
+  sums.cleared = false;
   sums.sites.resize(plan_.sites.size());
   for (std::size_t i = 0; i < plan_.sites.size(); ++i) {
     const ProbeSite& site = plan_.plan.sites[i];

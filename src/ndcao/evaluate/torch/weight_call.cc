@@ -2,8 +2,11 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <array>
 #include <map>
+
+#include "ndcao/evaluate/torch/local_kernels.h"
 
 namespace ndcao {
 namespace {
@@ -117,6 +120,35 @@ void AddConvolution(const WeightCall& call, const Operation& operation, const at
   if (call.bias) memory.Like(operation.tensor(*call.bias), flat).add_(bias);
 }
 
+bool AllOnes(const c10::IValue& list) {
+  const auto values = list.toIntVector();
+  return std::all_of(values.begin(), values.end(), [](std::int64_t x) { return x == 1; });
+}
+
+/// ConvolveEach with a stride and dilation of 1 in two dimensions: a small convolution for every
+/// example, where LibTorch would do one in as many groups as there are examples.
+at::Tensor ConvolveEachPlainly(const Operation& operation, const at::Tensor& weights,
+                               const at::Tensor& bias) {
+  const auto padding = operation.inputs[4].toIntVector();
+  const std::int64_t high = padding.front();
+  const std::int64_t wide = padding.back();
+  const at::Tensor input =
+      at::constant_pad_nd(operation.tensor(0), {wide, wide, high, high}, 0).contiguous();
+  const at::Tensor taps = weights.contiguous();
+  const at::Tensor offsets = bias.contiguous();
+  const PlainConvolution shape{input.size(1), input.size(2), input.size(3),
+                               taps.size(1),  taps.size(3),  taps.size(4)};
+  at::Tensor result = at::empty(operation.output().sizes());
+  const std::int64_t examples = input.size(0);
+  for (std::int64_t e = 0; e < examples; ++e) {
+    ConvolveOne(shape, input.data_ptr<float>() + e * (input.numel() / examples),
+                taps.data_ptr<float>() + e * (taps.numel() / examples),
+                offsets.data_ptr<float>() + e * shape.out,
+                result.data_ptr<float>() + e * (result.numel() / examples));
+  }
+  return result;
+}
+
 }  // namespace
 
 bool ParameterMemory::Holds(const at::Tensor& tensor) const {
@@ -179,6 +211,9 @@ void AddOuterProduct(const WeightCall& call, const Operation& operation, const a
 at::Tensor ConvolveEach(const Operation& operation, const at::Tensor& weights,
                         const at::Tensor& bias) {
   const at::Tensor& input = operation.tensor(0);
+  if (input.dim() == 4 && AllOnes(operation.inputs[3]) && AllOnes(operation.inputs[5])) {
+    return ConvolveEachPlainly(operation, weights, bias);
+  }
   const std::int64_t examples = input.size(0);
   std::vector<std::int64_t> inputs = input.sizes().vec();
   inputs[1] *= examples;

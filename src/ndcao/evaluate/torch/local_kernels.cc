@@ -1,0 +1,176 @@
+#include "ndcao/evaluate/torch/local_kernels.h"
+
+#include <cstring>
+
+namespace ndcao {
+namespace {
+
+constexpr std::int64_t kLanes = 16;  // results side by side
+// In as many registers as the processor needs.
+using Lanes [[gnu::vector_size(64)]] = float;
+constexpr std::int64_t kTogether = 4;  // outputs that share what is read
+
+/// Results of `Value`'s width from column `x` of row `y` on, of kOuts outputs from `o` on.
+template <std::int64_t kOuts, typename Value>
+[[gnu::always_inline]] inline void ConvolveTile(const PlainConvolution& shape, const float* input,
+                                                const float* weights, const float* bias,
+                                                float* result, std::int64_t o, std::int64_t y,
+                                                std::int64_t x) {
+  const std::int64_t taps = shape.channels * shape.kernel_height * shape.kernel_width;
+  Value sum[kOuts];
+  for (std::int64_t k = 0; k < kOuts; ++k) sum[k] = Value{} + (bias == nullptr ? 0 : bias[o + k]);
+  const float* tap = weights + o * taps;
+  for (std::int64_t c = 0; c < shape.channels; ++c) {
+    for (std::int64_t dy = 0; dy < shape.kernel_height; ++dy) {
+      const float* from = input + (c * shape.height + y + dy) * shape.width + x;
+      for (std::int64_t dx = 0; dx < shape.kernel_width; ++dx, ++tap, ++from) {
+        Value values;
+        std::memcpy(&values, from, sizeof(Value));
+        for (std::int64_t k = 0; k < kOuts; ++k) sum[k] += values * tap[k * taps];
+      }
+    }
+  }
+  for (std::int64_t k = 0; k < kOuts; ++k) {
+    float* to = result + ((o + k) * shape.result_height() + y) * shape.result_width() + x;
+    std::memcpy(to, &sum[k], sizeof(Value));
+  }
+}
+
+template <std::int64_t kOuts>
+[[gnu::always_inline]] inline void ConvolveOutputs(const PlainConvolution& shape,
+                                                   const float* input, const float* weights,
+                                                   const float* bias, float* result,
+                                                   std::int64_t o) {
+  const std::int64_t width = shape.result_width();
+  for (std::int64_t y = 0; y < shape.result_height(); ++y) {
+    std::int64_t x = 0;
+    for (; x + kLanes <= width; x += kLanes) {
+      ConvolveTile<kOuts, Lanes>(shape, input, weights, bias, result, o, y, x);
+    }
+    if (x == width) continue;
+    if (width >= kLanes) {  // some of them twice, to the same values
+      ConvolveTile<kOuts, Lanes>(shape, input, weights, bias, result, o, y, width - kLanes);
+      continue;
+    }
+    for (; x < width; ++x) ConvolveTile<kOuts, float>(shape, input, weights, bias, result, o, y, x);
+  }
+}
+
+[[gnu::always_inline]] inline void ConvolveBody(const PlainConvolution& shape, const float* input,
+                                                const float* weights, const float* bias,
+                                                float* result) {
+  std::int64_t o = 0;
+  for (; o + kTogether <= shape.out; o += kTogether) {
+    ConvolveOutputs<kTogether>(shape, input, weights, bias, result, o);
+  }
+  for (; o < shape.out; ++o) ConvolveOutputs<1>(shape, input, weights, bias, result, o);
+}
+
+[[gnu::always_inline]] inline void PullPairsBody(const PairShape& shape, const float* values,
+                                                 const float* signal, float* back) {
+  const std::int64_t inner = shape.inner;
+  const std::int64_t all = shape.outer * shape.pairs;
+  if (inner == 1) {
+    for (std::int64_t i = 0; i < all; ++i) {
+      const bool first = values[2 * i + 1] - values[2 * i] <= 0;
+      back[2 * i] = first ? signal[i] : 0;
+      back[2 * i + 1] = first ? 0 : signal[i];
+    }
+    return;
+  }
+  for (std::int64_t i = 0; i < all; ++i) {
+    const float* __restrict a = values + 2 * i * inner;
+    const float* __restrict b = a + inner;
+    const float* __restrict s = signal + i * inner;
+    float* __restrict to_a = back + 2 * i * inner;
+    float* __restrict to_b = to_a + inner;
+    for (std::int64_t x = 0; x < inner; ++x) {
+      const bool first = b[x] - a[x] <= 0;
+      to_a[x] = first ? s[x] : 0;
+      to_b[x] = first ? 0 : s[x];
+    }
+  }
+}
+
+[[gnu::always_inline]] inline void PullCurveBody(Curve curve, std::int64_t count,
+                                                 const float* __restrict left,
+                                                 const float* __restrict right,
+                                                 const float* __restrict y,
+                                                 float* __restrict back) {
+  if (curve == Curve::kSigmoid) {
+    for (std::int64_t i = 0; i < count; ++i) back[i] = left[i] * right[i] * (1 - y[i]) * y[i];
+  } else {
+    for (std::int64_t i = 0; i < count; ++i) back[i] = left[i] * right[i] * (1 - y[i] * y[i]);
+  }
+}
+
+// The same operations in the same order on any processor.
+#if defined(__x86_64__)
+#define NDCAO_AVX2 [[gnu::target("avx2")]]
+#define NDCAO_AVX512 [[gnu::target("avx512f,avx512dq,avx512vl,prefer-vector-width=512")]]
+NDCAO_AVX2 void ConvolveAvx2(const PlainConvolution& shape, const float* input,
+                             const float* weights, const float* bias, float* result) {
+  ConvolveBody(shape, input, weights, bias, result);
+}
+NDCAO_AVX512 void ConvolveAvx512(const PlainConvolution& shape, const float* input,
+                                 const float* weights, const float* bias, float* result) {
+  ConvolveBody(shape, input, weights, bias, result);
+}
+NDCAO_AVX2 void PullPairsAvx2(const PairShape& shape, const float* values, const float* signal,
+                              float* back) {
+  PullPairsBody(shape, values, signal, back);
+}
+NDCAO_AVX512 void PullPairsAvx512(const PairShape& shape, const float* values, const float* signal,
+                                  float* back) {
+  PullPairsBody(shape, values, signal, back);
+}
+
+NDCAO_AVX2 void PullCurveAvx2(Curve curve, std::int64_t count, const float* left,
+                              const float* right, const float* result, float* back) {
+  PullCurveBody(curve, count, left, right, result, back);
+}
+NDCAO_AVX512 void PullCurveAvx512(Curve curve, std::int64_t count, const float* left,
+                                  const float* right, const float* result, float* back) {
+  PullCurveBody(curve, count, left, right, result, back);
+}
+
+enum class Vectors { kNone, kAvx2, kAvx512 };
+Vectors Widest() {
+  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+      __builtin_cpu_supports("avx512vl")) {
+    return Vectors::kAvx512;
+  }
+  return __builtin_cpu_supports("avx2") ? Vectors::kAvx2 : Vectors::kNone;
+}
+const Vectors kWidest = Widest();
+#endif
+
+}  // namespace
+
+void ConvolveOne(const PlainConvolution& shape, const float* input, const float* weights,
+                 const float* bias, float* result) {
+#if defined(__x86_64__)
+  if (kWidest == Vectors::kAvx512) return ConvolveAvx512(shape, input, weights, bias, result);
+  if (kWidest == Vectors::kAvx2) return ConvolveAvx2(shape, input, weights, bias, result);
+#endif
+  ConvolveBody(shape, input, weights, bias, result);
+}
+
+void PullPairs(const PairShape& shape, const float* values, const float* signal, float* back) {
+#if defined(__x86_64__)
+  if (kWidest == Vectors::kAvx512) return PullPairsAvx512(shape, values, signal, back);
+  if (kWidest == Vectors::kAvx2) return PullPairsAvx2(shape, values, signal, back);
+#endif
+  PullPairsBody(shape, values, signal, back);
+}
+
+void PullProductThroughCurve(Curve curve, std::int64_t count, const float* left, const float* right,
+                             const float* result, float* back) {
+#if defined(__x86_64__)
+  if (kWidest == Vectors::kAvx512) return PullCurveAvx512(curve, count, left, right, result, back);
+  if (kWidest == Vectors::kAvx2) return PullCurveAvx2(curve, count, left, right, result, back);
+#endif
+  PullCurveBody(curve, count, left, right, result, back);
+}
+
+}  // namespace ndcao

@@ -1,0 +1,83 @@
+#include "ndcao/evaluate/torch/local_kernels.h"
+
+#include <gmock/gmock.h>
+
+#include <cmath>
+#include <vector>
+
+namespace ndcao {
+namespace {
+
+using testing::FloatNear;
+using testing::Pointwise;
+
+std::vector<float> Values(std::size_t count, int seed) {
+  std::vector<float> values;
+  for (std::size_t i = 0; i < count; ++i) {
+    values.push_back(static_cast<float>(std::sin(1.7 * static_cast<double>(i) + seed)));
+  }
+  return values;
+}
+
+// Widths below, at and above the number of results side by side; outputs that share and that do
+// not.
+TEST(LocalKernelsTest, ConvolvesAsWritten) {
+  for (const std::int64_t width : {5, 18, 19, 30}) {
+    for (const std::int64_t out : {1, 4, 6}) {
+      const PlainConvolution shape{2, 7, width, out, 3, 3};
+      const auto input = Values(static_cast<std::size_t>(2 * 7 * width), 1);
+      const auto weights = Values(static_cast<std::size_t>(out * 2 * 9), 2);
+      const auto bias = Values(static_cast<std::size_t>(out), 3);
+      std::vector<float> expected;
+      for (std::int64_t o = 0; o < out; ++o) {
+        for (std::int64_t y = 0; y < 5; ++y) {
+          for (std::int64_t x = 0; x < width - 2; ++x) {
+            float sum = bias[static_cast<std::size_t>(o)];
+            for (std::int64_t tap = 0; tap < 18; ++tap) {
+              const std::int64_t from = (tap / 9 * 7 + y + tap % 9 / 3) * width + x + tap % 3;
+              sum += weights[static_cast<std::size_t>(o * 18 + tap)] *
+                     input[static_cast<std::size_t>(from)];
+            }
+            expected.push_back(sum);
+          }
+        }
+      }
+      std::vector<float> result(expected.size());
+      ConvolveOne(shape, input.data(), weights.data(), bias.data(), result.data());
+      EXPECT_THAT(result, Pointwise(FloatNear(1e-6f), expected)) << width << " " << out;
+    }
+  }
+}
+
+TEST(LocalKernelsTest, TheLargerNeighbourGetsTheSignal) {
+  const std::vector<float> values = {1, 2, 5, 5, -3, -4};
+  const std::vector<float> signal = {10, 20, 30};
+  std::vector<float> back(6);
+  PullPairs({1, 3, 1}, values.data(), signal.data(), back.data());
+  EXPECT_EQ(back, (std::vector<float>{0, 10, 20, 0, 30, 0}));
+  // Rows of three: the first row against the second.
+  PullPairs({1, 1, 3}, values.data(), signal.data(), back.data());
+  EXPECT_EQ(back, (std::vector<float>{0, 20, 30, 10, 0, 0}));
+}
+
+TEST(LocalKernelsTest, CurvesTakeAProductBack) {
+  const auto left = Values(37, 1);
+  const auto right = Values(37, 2);
+  std::vector<float> sigmoid, tanh, of_sigmoid, of_tanh;
+  for (std::size_t i = 0; i < left.size(); ++i) {
+    const float x = 3 * left[i];
+    sigmoid.push_back(1 / (1 + std::exp(-x)));
+    tanh.push_back(std::tanh(x));
+    of_sigmoid.push_back(left[i] * right[i] * sigmoid[i] * (1 - sigmoid[i]));
+    of_tanh.push_back(left[i] * right[i] * (1 - tanh[i] * tanh[i]));
+  }
+  std::vector<float> back(left.size());
+  PullProductThroughCurve(Curve::kSigmoid, 37, left.data(), right.data(), sigmoid.data(),
+                          back.data());
+  EXPECT_THAT(back, Pointwise(FloatNear(1e-6f), of_sigmoid));
+  PullProductThroughCurve(Curve::kTanh, 37, left.data(), right.data(), tanh.data(), back.data());
+  EXPECT_THAT(back, Pointwise(FloatNear(1e-6f), of_tanh));
+}
+
+}  // namespace
+}  // namespace ndcao

@@ -143,7 +143,8 @@ int main(int argc, char** argv) {
   app.add_option("--hold-out", options.hold_out, "Take the last N training examples as test set");
   app.add_option("--batch", options.batch, "Examples in a step")->check(CLI::PositiveNumber);
   app.add_option("--epochs", options.epochs, "Passes of the training set");
-  app.add_option("--rate", options.rate, "Learning rate; it falls to 0 along a quarter of a cosine");
+  app.add_option("--rate", options.rate,
+                 "Learning rate; it falls to 0 along a quarter of a cosine");
   app.add_flag("--half-cosine", options.half, "It falls along half a cosine instead");
   app.add_option("--seed", options.seed, "Of initial parameters and order");
   app.add_option("--threads", options.threads, "Intra-operation threads");

@@ -321,6 +321,39 @@ TEST(ActivationReplicaTest, BlocksDoNotChangeASynchronousRun) {
   EXPECT_EQ(by_tensor.digest(), random.digest());
 }
 
+TEST(ActivationReplicaTest, ATensorOfTwiceThePaceMovesTwiceAsFar) {
+  Fixture f;
+  f.sites.paces = {1, 2};
+  SerialExecutor executor;
+  f.spec.blocks = "single";  // so that both tensors move at the same time
+  f.spec.clock = {ClockKind::kFixed, 2, 2};
+  for (const RunMode mode : {RunMode::kSync, RunMode::kAsync}) {
+    f.spec.mode = mode;
+    ActivationReplica replica = f.Create();
+    ObserveStep(replica, 0, executor);
+    ObserveStep(replica, 0, executor);  // the same again, so every step of Adam is ± the rate
+    const double ratio = std::fabs((replica.parameters()[4] - f.initial[4]) /
+                                   (replica.parameters()[0] - f.initial[0]));
+    EXPECT_NEAR(ratio, 2, 1e-4);
+  }
+  f.spec.activation.estimator = ActivationEstimator::kStrict;
+  f.spec.mode = RunMode::kSync;
+  ActivationReplica strict = f.Create();
+  ObserveStep(strict, 0, executor);
+  EXPECT_NEAR(std::fabs((strict.parameters()[4] - 5) / (strict.parameters()[0] - 1)), 1, 1e-4);
+}
+
+TEST(ActivationReplicaTest, TheRateFallsAlongAQuarterOfACosine) {
+  Fixture f;
+  SerialExecutor executor;
+  ActivationReplica replica = f.Create();
+  for (std::uint64_t step = 0; step < 100; ++step) {
+    EXPECT_NEAR(replica.rate(), 0.1 * std::sin(std::acos(-1.0) / 2 * (1 - step / 100.0)), 1e-12);
+    ObserveStep(replica, step, executor);
+  }
+  EXPECT_NEAR(replica.rate(), 0, 1e-12);
+}
+
 TEST(ActivationReplicaTest, FrozenBlocksStay) {
   Fixture f;
   BlockOverride frozen{"a.weight", f.spec.options};

@@ -60,6 +60,31 @@ ActivationReplica::ActivationReplica(const RunSpec& spec, ParameterVector initia
   step_cost_ = passes * spec.batch;
 }
 
+// In pieces; each lies in one tensor.
+std::vector<ActivationReplica::PacedRun> ActivationReplica::Paced(const std::vector<Run>& runs,
+                                                                  const Layout& layout,
+                                                                  const SiteTable& sites) const {
+  std::vector<double> paces(layout.tensors().size(), 1.0);
+  if (spec_.activation.estimator == ActivationEstimator::kLearned) {
+    for (std::size_t i = 0; i < sites.paces.size(); ++i) paces[sites.probed[i]] = sites.paces[i];
+  }
+  const std::vector<Tensor>& tensors = layout.tensors();
+  std::vector<PacedRun> paced;
+  for (const Run& piece : Pieces(runs)) {
+    auto tensor = std::upper_bound(
+        tensors.begin(), tensors.end(), piece.global,
+        [](std::uint64_t at, const Tensor& one) { return at < one.offset + one.size; });
+    std::uint64_t length = 0;
+    for (std::uint64_t at = 0; at < piece.length; at += length, ++tensor) {
+      const std::uint64_t left = tensor->offset + tensor->size - (piece.global + at);
+      length = std::min(piece.length - at, left);
+      const auto index = static_cast<std::size_t>(tensor - tensors.begin());
+      paced.push_back({{piece.global + at, piece.local + at, length}, paces[index]});
+    }
+  }
+  return paced;
+}
+
 Result<ActivationReplica> ActivationReplica::Create(const RunSpec& spec, const Layout& layout,
                                                     ParameterVector initial,
                                                     const SiteTable& sites) {
@@ -100,11 +125,11 @@ Status ActivationReplica::CreateBlocks(const Layout& layout, const SiteTable& si
     if (options.frozen) continue;
     all_frozen = false;
     trained.push_back(Intersect(block.slice, with_site));
-    blocks_.back().runs = trained.back().runs();
+    blocks_.back().runs = Paced(trained.back().runs(), layout, sites);
     others.push_back(Intersect(block.slice, without));
   }
   if (all_frozen) return Invalid("every block is frozen: there is nothing to train");
-  together_ = Pieces(MergeAll(trained).runs());
+  together_ = Paced(MergeAll(trained).runs(), layout, sites);
   Slice rest = MergeAll(others);
   if (!rest.empty()) {
     const std::uint64_t key = rest.runs().front().global;
@@ -193,8 +218,8 @@ void ActivationReplica::Observe(std::span<ProbeSums> slots, Executor& executor) 
 ParameterVector ActivationReplica::Ahead(std::uint64_t late) const {
   ParameterVector ahead = theta_;
   if (late == 0 || clocks_) return ahead;
-  for (const Run& piece : together_) {
-    adam_.Extrapolate(piece.local, piece.length, rate(), blocks_.front().steps,
+  for (const auto& [piece, pace] : together_) {
+    adam_.Extrapolate(piece.local, piece.length, pace * rate(), blocks_.front().steps,
                       kForesight * static_cast<double>(late), theta_, ahead);
   }
   return ahead;
@@ -209,11 +234,11 @@ void ActivationReplica::LearnAndMove(std::span<ProbeSums> slots, Executor& execu
   for (ProbeSums& slot : slots) parts.push_back(slot.gradient.data());
   executor.Run(estimators_.size() + together_.size(), [&](std::size_t p) {
     if (p < estimators_.size()) return LearnEstimator(p, slots);
-    const Run& piece = together_[p - estimators_.size()];
-    adam_.Update(piece.local, piece.length, parts, scale, rate_now, step, theta_);
+    const auto& [piece, pace] = together_[p - estimators_.size()];
+    adam_.Update(piece.local, piece.length, parts, scale, pace * rate_now, step, theta_);
   });
   std::uint64_t moved = 0;
-  for (const Run& piece : together_) moved += piece.length;
+  for (const PacedRun& piece : together_) moved += piece.run.length;
   for (ProbeSums& slot : slots) slot.cleared = moved == slot.gradient.size();
 }
 
@@ -227,7 +252,7 @@ void ActivationReplica::LearnEstimator(std::size_t i, std::span<const ProbeSums>
 // m independent ones would.
 void ActivationReplica::MoveDue(std::span<const ProbeSums> slots) {
   const double rate_now = rate();
-  for (const Run& piece : together_) {
+  for (const auto& [piece, pace] : together_) {
     for (const ProbeSums& slot : slots) {
       for (std::uint64_t i = piece.local; i < piece.local + piece.length; ++i) {
         pending_[i] += slot.gradient[i];
@@ -240,10 +265,10 @@ void ActivationReplica::MoveDue(std::span<const ProbeSums> slots) {
     const auto batches = static_cast<double>(block.pending);
     ++block.steps;
     block.pending = 0;
-    for (const Run& run : block.runs) {
+    for (const auto& [run, pace] : block.runs) {
       float* const sum = pending_.data();
       adam_.Update(run.local, run.length, {&sum, 1}, 1 / (spec_.batch * batches),
-                   rate_now * std::sqrt(batches), block.steps, theta_);
+                   pace * rate_now * std::sqrt(batches), block.steps, theta_);
     }
   }
 }

@@ -33,7 +33,9 @@ struct SiteTable {
   std::vector<SiteShape> sites;
   std::size_t features = 0;         ///< r
   std::vector<std::size_t> probed;  ///< Tensors with a site; the others are probed by weights.
-  std::uint32_t elsewhere = 0;      ///< Sites that other stages of a partitioned run probe.
+  std::vector<double>
+      paces;  ///< Of these, rates relative to the others' if estimators are learned; empty: 1.
+  std::uint32_t elsewhere = 0;  ///< Sites that other stages of a partitioned run probe.
 };
 
 /// A group of evaluations for the parameters that are probed by weights.
@@ -110,14 +112,21 @@ class ActivationReplica {
   bool has_fallback() const { return fallback_ != nullptr; }
 
  private:
+  /// Parameters that move alike.
+  struct PacedRun {
+    Run run;
+    double pace = 1;
+  };
   struct TrainedBlock {
-    std::vector<Run> runs;  ///< Its parameters that have a site.
+    std::vector<PacedRun> runs;  ///< Its parameters that have a site.
     std::uint64_t steps = 0;
     std::uint64_t pending = 0;  ///< Batches since it moved.
   };
 
   ActivationReplica(const RunSpec& spec, ParameterVector initial, Partition partition,
                     const SiteTable& sites);
+  std::vector<PacedRun> Paced(const std::vector<Run>& runs, const Layout& layout,
+                              const SiteTable& sites) const;
   Status CreateBlocks(const Layout& layout, const SiteTable& sites, const Slice& held);
   std::uint64_t interval() const;
   void LearnAndMove(std::span<ProbeSums> slots, Executor& executor);
@@ -133,7 +142,7 @@ class ActivationReplica {
   OutputMoment moment_;
   std::vector<SiteEstimator> estimators_;
   std::vector<TrainedBlock> blocks_;
-  std::vector<Run> together_;  ///< The trained parameters of all blocks, in pieces.
+  std::vector<PacedRun> together_;  ///< The trained parameters of all blocks, in pieces.
   std::optional<BlockClocks> clocks_;
   ParameterVector pending_;  ///< Sums of blocks that wait for their clocks.
   std::unique_ptr<BlockOptimizer> fallback_;

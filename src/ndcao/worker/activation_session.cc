@@ -37,6 +37,13 @@ Phase PhaseOf(ProbePart part) {
   return Phase::kOther;
 }
 
+// Where a column stands for a whole feature map its estimate is an average over the map, and the
+// sum of outer products is one over many positions: twice the rate pays there (docs/results.md).
+double PaceOf(const ProbeSite& site) {
+  constexpr std::uint64_t kManyPositions = 16;
+  return site.units >= kManyPositions * site.columns ? 2 : 1;
+}
+
 }  // namespace
 
 SiteTable TableOf(const ProbePlan& plan) {
@@ -46,6 +53,7 @@ SiteTable TableOf(const ProbePlan& plan) {
     table.sites.push_back({site.columns, site.kind != SiteKind::kOutput,
                            site.kind == SiteKind::kWeights, !site.cells.empty()});
     table.probed.insert(table.probed.end(), site.tensors.begin(), site.tensors.end());
+    table.paces.resize(table.probed.size(), PaceOf(site));
   }
   return table;
 }

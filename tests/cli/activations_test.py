@@ -33,6 +33,7 @@ class ActivationsTest(Program):
         exported = self.json("eval", "--model", self.path("m.pt"), "--train-limit", "12800", "--json",
                              "--quiet")
         self.assertAlmostEqual(exported["test_accuracy"], learned["test_accuracy"])
+        self.assertAlmostEqual(exported["test_loss"], learned["test_loss"], places=5)
         lines = pathlib.Path(self.path("learned"), "metrics.jsonl").read_text().splitlines()
         marks = [entry for entry in map(json.loads, lines) if entry["type"] == "mark"]
         self.assertRegex(marks[-1]["note"], r"R2 fc1 0\.\d")

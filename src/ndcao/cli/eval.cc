@@ -25,6 +25,8 @@ struct Flags {
   std::string data_dir;
   std::string objective;
   std::uint64_t seed = 1;
+  std::uint32_t train_limit = 0;
+  std::uint32_t hold_out = 0;
   std::uint32_t pictures = 0;
   bool json = false;
   bool quiet = false;
@@ -60,6 +62,8 @@ Result<Subject> SubjectFromModel(const Flags& flags) {
   subject.spec.model = flags.model;
   subject.sources.data_dir = flags.data_dir;
   subject.spec.data = flags.data.empty() ? "fashion-mnist" : flags.data;
+  subject.spec.train_limit = flags.train_limit;
+  subject.spec.hold_out = flags.hold_out;
   if (!flags.objective.empty()) subject.spec.objective = flags.objective;
   NDCAO_ASSIGN(subject.problem, MakeProblem(subject.spec, subject.sources));
   if (flags.params.empty()) {
@@ -90,6 +94,9 @@ Status ShowPictures(const Flags& flags, const Subject& subject) {
 }
 
 Result<int> Eval(const Flags& flags) {
+  if (flags.model.empty() && (flags.train_limit > 0 || flags.hold_out > 0)) {
+    return Invalid("--train-limit and --hold-out go with --model; a run has its own");
+  }
   if (flags.location.run.empty() == flags.model.empty()) {
     return Invalid("what to evaluate is missing: --run DIR, or --model M with --params FILE");
   }
@@ -130,6 +137,11 @@ void AddEval(CLI::App& app, Action& action) {
   verb->add_option("--seed", flags->seed, "Seed of the initial parameters");
   verb->add_option("--data", flags->data, "The data set (default: the run's)");
   verb->add_option("--data-dir", flags->data_dir, "Where the data set's files lie");
+  verb->add_option("--train-limit", flags->train_limit,
+                   "With --model: the training images (0: all), whose mean is what inputs are "
+                   "relative to, as when it was trained");
+  verb->add_option("--hold-out", flags->hold_out,
+                   "With --model: evaluate on the last N training images instead of the test part");
   verb->add_option("--objective", flags->objective, "The loss (default: the run's)");
   verb->add_option("--pictures", flags->pictures,
                    "Show this many test images and what the network says");

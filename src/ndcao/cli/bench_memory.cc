@@ -7,6 +7,7 @@
 #include <functional>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <vector>
 
 #include "ndcao/base/log.h"
 #include "ndcao/cli/bench.h"
@@ -24,6 +25,7 @@ using Json = nlohmann::ordered_json;
 struct MemoryFlags {
   RunOptions run;
   int threads = 1;
+  int repeats = 5;
   std::string adam;
   bool json = false;
 };
@@ -76,6 +78,19 @@ Result<Peak> MeasureInChild(const MemoryFlags& flags,
   return peak;
 }
 
+// The median of some processes: how the pool of memory is cut up differs from one to the next.
+Result<Peak> MedianInChildren(const MemoryFlags& flags,
+                              const std::function<Status(RunSetup&, int)>& work) {
+  std::vector<Peak> peaks;
+  for (int i = 0; i < flags.repeats; ++i) {
+    NDCAO_ASSIGN(const Peak peak, MeasureInChild(flags, work));
+    peaks.push_back(peak);
+  }
+  std::sort(peaks.begin(), peaks.end(),
+            [](const Peak& a, const Peak& b) { return a.bytes < b.bytes; });
+  return peaks[peaks.size() / 2];
+}
+
 // The program bench/adam_memory of the build, beside this one.
 std::string AdamProgram(const MemoryFlags& flags) {
   if (!flags.adam.empty()) return flags.adam;
@@ -113,8 +128,8 @@ Result<int> Memory(MemoryFlags& flags) {
   if (flags.run.evaluations == 0) flags.run.evaluations = 8;
   if (flags.run.slots == 0) flags.run.slots = 1;
   if (!flags.run.screening) flags.run.screening = 2;
-  NDCAO_ASSIGN(const Peak inference, MeasureInChild(flags, Infer));
-  NDCAO_ASSIGN(const Peak training, MeasureInChild(flags, Train));
+  NDCAO_ASSIGN(const Peak inference, MedianInChildren(flags, Infer));
+  NDCAO_ASSIGN(const Peak training, MedianInChildren(flags, Train));
   NDCAO_ASSIGN(const auto adam, MeasureAdam(flags));
   const std::uint64_t theta = inference.parameters * sizeof(float);
   const auto threads = static_cast<double>(flags.threads);
@@ -159,6 +174,8 @@ void AddBenchMemory(CLI::App& bench, Action& action) {
   AddRunOptions(*verb, flags->run);
   verb->add_option("--threads", flags->threads, "Worker threads of the training")
       ->check(CLI::Range(1, 256));
+  verb->add_option("--repeats", flags->repeats, "Processes of each kind; medians are shown")
+      ->check(CLI::Range(1, 99));
   verb->add_option("--adam", flags->adam, "The program that measures Adam (default: the build's)");
   verb->add_flag("--json", flags->json, "End standard output with one JSON object");
   SetAction(*verb, action, [flags] { return Memory(*flags); });

@@ -25,6 +25,7 @@ NetworkEvaluator::NetworkEvaluator(std::unique_ptr<ScriptModel> model,
 }
 
 Status NetworkEvaluator::Select(std::span<const std::uint32_t> examples) {
+  if (sharing_) shared_->End();
   NDCAO_TRY(Gather(data_->train(), examples));
   if (rounded_) rounded_input_ = input().to(at::kBFloat16);
   if (shared_) selected_.assign(examples.begin(), examples.end());
@@ -35,6 +36,7 @@ Status NetworkEvaluator::Select(std::span<const std::uint32_t> examples) {
 void NetworkEvaluator::ShareAround(std::span<const float> centre, float step) {
   if (!shared_) return;
   shared_->Begin(input(), data_->train(), selected_, centre, step);
+  input_.reset();  // the shared layer has taken what it needs
   sharing_ = true;
 }
 
@@ -78,7 +80,7 @@ Result<Outputs> NetworkEvaluator::Forward() {
 
 Result<Outputs> NetworkEvaluator::Measure() {
   if (sharing_) {
-    return Run(input(), [&](const at::Tensor&) { return shared_->Forward(); });
+    return Run({}, [&](const at::Tensor&) { return shared_->Forward(); });
   }
   if (!rounded_) return Forward();
   rounded_->ReadParameters();
@@ -93,7 +95,7 @@ Status NetworkEvaluator::UseBfloat16() {
 Result<Outputs> NetworkEvaluator::Run(const at::Tensor& input, const ForwardFunction& forward) {
   NDCAO_TRY(CatchTorch("forward pass", [&] {
     const c10::InferenceMode guard;
-    if (pass_ == 0 || input.size(0) <= pass_) {
+    if (pass_ == 0 || !input.defined() || input.size(0) <= pass_) {
       output_ = forward(input);
     } else {
       std::vector<at::Tensor> parts;

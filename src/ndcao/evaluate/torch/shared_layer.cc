@@ -35,12 +35,20 @@ void SharedLayer::Begin(const at::Tensor& input, const Examples& part,
   const at::Tensor weights = at::from_blob(const_cast<float*>(centre.data()) + weight_.offset,
                                            {weight_.shape[0], weight_.shape[1]});
   product_ = at::mm(weights, input.flatten(1).t());
-  layer_ = at::empty_like(product_);
-  sums_.resize(weight_.units() * batch_.stride());
+}
+
+void SharedLayer::End() {
+  product_.reset();
+  layer_.reset();
+  sums_ = {};
+  batch_ = {};
+  signs_ = SignRows(data_.features());
 }
 
 at::Tensor SharedLayer::Forward() {
   const c10::InferenceMode guard;
+  if (!layer_.defined()) layer_ = at::empty_like(product_);
+  sums_.resize(weight_.units() * batch_.stride());
   const std::span<const float> parameters = model_.parameters();
   signs_.Read(centre_.subspan(weight_.offset, weight_.size),
               parameters.subspan(weight_.offset, weight_.size), data_.offset());

@@ -32,6 +32,8 @@ class SharedLayer {
   /// Until the next, the model's parameters differ from `centre` by ±step or nothing, each.
   void Begin(const at::Tensor& input, const Examples& part, std::span<const std::uint32_t> examples,
              std::span<const float> centre, float step);
+  /// Gives up the memory of the group.
+  void End();
   /// The network's outputs with the parameters that the model has now.
   at::Tensor Forward();
 

@@ -129,9 +129,10 @@ Result<int> Memory(MemoryFlags& flags) {
   if (flags.run.slots == 0) flags.run.slots = 1;
   if (!flags.run.screening) flags.run.screening = 2;
   NDCAO_ASSIGN(const Peak inference, MedianInChildren(flags, Infer));
-  NDCAO_ASSIGN(const Peak training, MedianInChildren(flags, Train));
+  NDCAO_ASSIGN(Peak training, MedianInChildren(flags, Train));
   NDCAO_ASSIGN(const auto adam, MeasureAdam(flags));
   const std::uint64_t theta = inference.parameters * sizeof(float);
+  training.bytes += theta;  // the replica's: it was there at the start, as the initial parameters
   const auto threads = static_cast<double>(flags.threads);
   const double allowed =
       threads * (1.15 * static_cast<double>(inference.bytes) + 2 * static_cast<double>(theta));

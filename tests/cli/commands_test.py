@@ -27,6 +27,12 @@ class TrainTest(Program):
         score = self.json("eval", "--run", self.path("a"), "--json", "--quiet")
         self.assertEqual(score["digest"], summary["digest"])
         self.assertAlmostEqual(score["test_accuracy"], summary["test_accuracy"])
+        self.assertLess(abs(score["train_loss"] - score["test_loss"]), 0.2)
+        self.assertEqual(score["image_forwards"], 20000)
+        for key in ("blocks", "journal_bytes", "run_dir"):
+            self.assertEqual(score[key], summary[key])
+        for key in ("loss_evaluations", "wall_seconds", "images_per_second"):
+            self.assertGreater(score[key], 0)
         pictures = self.run_ndcao("eval", "--run", self.path("a"), "--pictures", "4").stdout
         self.assertIn("▀", pictures)
         self.assertIn("ankle boot", pictures)

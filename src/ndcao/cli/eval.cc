@@ -1,6 +1,8 @@
 // ndcao eval: loss and accuracy of a run, or of a model with parameters.
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <nlohmann/json.hpp>
 #include <numeric>
@@ -16,6 +18,10 @@
 
 namespace ndcao {
 namespace {
+
+// Of the training part, as many examples as the usual test part has.
+constexpr std::uint32_t kTrainExamples = 10000;
+constexpr std::uint32_t kBatch = 1000;
 
 struct Flags {
   RunLocation location;  // its directory or run: --run
@@ -93,6 +99,61 @@ Status ShowPictures(const Flags& flags, const Subject& subject) {
   return Ok();
 }
 
+/// What was measured, and what it took.
+struct Measurement {
+  Score test;
+  double train_loss = NAN;  // mean over the first training examples
+  std::uint64_t image_forwards = 0;
+  std::uint64_t evaluations = 0;
+  double seconds = 0;
+};
+
+Result<Measurement> Measure(const Subject& subject) {
+  NDCAO_ASSIGN(const auto evaluator, subject.problem->NewEvaluator());
+  std::copy(subject.parameters.begin(), subject.parameters.end(), evaluator->parameters().begin());
+  const auto start = std::chrono::steady_clock::now();
+  Measurement measured;
+  NDCAO_ASSIGN(measured.test, evaluator->Test());
+  measured.evaluations = 1;
+  const std::uint32_t examples = std::min(kTrainExamples, subject.problem->examples());
+  measured.image_forwards = std::uint64_t{subject.problem->test_examples()} + examples;
+  double sum = 0;
+  for (std::uint32_t first = 0; first < examples; first += kBatch) {
+    std::vector<std::uint32_t> batch(std::min(kBatch, examples - first));
+    std::iota(batch.begin(), batch.end(), first);
+    NDCAO_TRY(evaluator->Select(batch));
+    NDCAO_ASSIGN(const double loss, evaluator->Loss(TrialId::Sync(0, 0), {}));
+    sum += loss * static_cast<double>(batch.size());
+    ++measured.evaluations;
+  }
+  measured.train_loss = examples > 0 ? sum / examples : measured.test.loss;
+  measured.seconds =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return measured;
+}
+
+Result<nlohmann::ordered_json> Json(const Subject& subject, const Measurement& measured) {
+  const auto number = [](double x) { return std::isfinite(x) ? nlohmann::json(x) : nullptr; };
+  const RunSpec& spec = subject.spec;
+  NDCAO_ASSIGN(const Partition partition, MakePartition(spec.blocks, spec.blocks_text,
+                                                        subject.problem->layout(), spec.seed));
+  nlohmann::ordered_json json;
+  json["test_accuracy"] = number(measured.test.accuracy);
+  json["test_loss"] = number(measured.test.loss);
+  json["train_loss"] = number(measured.train_loss);
+  json["image_forwards"] = measured.image_forwards;
+  json["loss_evaluations"] = measured.evaluations;
+  json["wall_seconds"] = measured.seconds;
+  json["images_per_second"] =
+      static_cast<double>(measured.image_forwards) / std::max(1e-9, measured.seconds);
+  json["parameters"] = subject.parameters.size();
+  json["blocks"] = partition.blocks().size();
+  json["journal_bytes"] = subject.home ? subject.home->journal().bytes() : 0;
+  json["digest"] = DigestHex(subject.parameters);
+  json["run_dir"] = subject.home ? subject.home->products() : "";
+  return json;
+}
+
 Result<int> Eval(const Flags& flags) {
   if (flags.model.empty() && (flags.train_limit > 0 || flags.hold_out > 0)) {
     return Invalid("--train-limit and --hold-out go with --model; a run has its own");
@@ -102,21 +163,17 @@ Result<int> Eval(const Flags& flags) {
   }
   NDCAO_ASSIGN(const Subject subject,
                flags.location.run.empty() ? SubjectFromModel(flags) : SubjectFromRun(flags));
-  NDCAO_ASSIGN(const auto evaluator, subject.problem->NewEvaluator());
-  std::copy(subject.parameters.begin(), subject.parameters.end(), evaluator->parameters().begin());
-  NDCAO_ASSIGN(const Score score, evaluator->Test());
+  NDCAO_ASSIGN(const Measurement measured, Measure(subject));
   if (!flags.quiet) {
     if (flags.pictures > 0) NDCAO_TRY(ShowPictures(flags, subject));
-    fmt::print("test accuracy  {:.2f} %\ntest loss      {:.4f}\n", 100 * score.accuracy,
-               score.loss);
+    if (!std::isnan(measured.test.accuracy)) {
+      fmt::print("test accuracy  {:.2f} %\n", 100 * measured.test.accuracy);
+    }
+    fmt::print("test loss      {:.4f}\ntrain loss     {:.4f}\n", measured.test.loss,
+               measured.train_loss);
   }
   if (flags.json) {
-    const auto number = [](double x) { return std::isfinite(x) ? nlohmann::json(x) : nullptr; };
-    nlohmann::ordered_json json;
-    json["test_accuracy"] = number(score.accuracy);
-    json["test_loss"] = number(score.loss);
-    json["parameters"] = subject.parameters.size();
-    json["digest"] = DigestHex(subject.parameters);
+    NDCAO_ASSIGN(const nlohmann::ordered_json json, Json(subject, measured));
     fmt::print("{}\n", json.dump());
   }
   return kExitDone;
@@ -126,7 +183,8 @@ Result<int> Eval(const Flags& flags) {
 
 void AddEval(CLI::App& app, Action& action) {
   CLI::App* verb = app.add_subcommand(
-      "eval", "Loss and accuracy on the test part, of a run or of a model with parameters.");
+      "eval", "Loss and accuracy on the test part, of a run or of a model with parameters, and the loss "
+              "on the first 10,000 training examples.");
   auto flags = std::make_shared<Flags>();
   verb->add_option("--run", flags->location.run,
                    "A run directory; with --journal nats://HOST:PORT, a run's name there");

@@ -135,8 +135,8 @@ Result<Measurement> Measure(const Subject& subject) {
 Result<nlohmann::ordered_json> Json(const Subject& subject, const Measurement& measured) {
   const auto number = [](double x) { return std::isfinite(x) ? nlohmann::json(x) : nullptr; };
   const RunSpec& spec = subject.spec;
-  NDCAO_ASSIGN(const Partition partition, MakePartition(spec.blocks, spec.blocks_text,
-                                                        subject.problem->layout(), spec.seed));
+  NDCAO_ASSIGN(const Partition partition,
+               MakePartition(spec.blocks, spec.blocks_text, subject.problem->layout(), spec.seed));
   nlohmann::ordered_json json;
   json["test_accuracy"] = number(measured.test.accuracy);
   json["test_loss"] = number(measured.test.loss);
@@ -183,8 +183,9 @@ Result<int> Eval(const Flags& flags) {
 
 void AddEval(CLI::App& app, Action& action) {
   CLI::App* verb = app.add_subcommand(
-      "eval", "Loss and accuracy on the test part, of a run or of a model with parameters, and the loss "
-              "on the first 10,000 training examples.");
+      "eval",
+      "Loss and accuracy on the test part, of a run or of a model with parameters, and the loss "
+      "on the first 10,000 training examples.");
   auto flags = std::make_shared<Flags>();
   verb->add_option("--run", flags->location.run,
                    "A run directory; with --journal nats://HOST:PORT, a run's name there");

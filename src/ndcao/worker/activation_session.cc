@@ -8,6 +8,7 @@
 #include <numeric>
 #include <thread>
 
+#include "ndcao/base/memory_pools.h"
 #include "ndcao/data/sampler.h"
 
 namespace ndcao {
@@ -86,6 +87,7 @@ void ActivationSession::ShareParameters() {
 }
 
 Result<SessionResult> ActivationSession::Run() {
+  UseMemoryPools(options_.threads);
   start_ = Clock::now();
   ShareParameters();
   initial_forwards_ = replica_.counters().image_forwards;

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "ndcao/base/log.h"
+#include "ndcao/base/memory_pools.h"
 #include "ndcao/replica/check_finite.h"
 
 namespace ndcao {
@@ -30,6 +31,7 @@ Session::Session(Journal& journal, Replica& replica, const Problem& problem, Ses
 
 Result<SessionResult> Session::Run() {
   PhaseClock clock;
+  UseMemoryPools(options_.threads);
   NDCAO_TRY(CatchUp(clock));
   NDCAO_TRY(CreateWorkers());
   start_ = Clock::now();

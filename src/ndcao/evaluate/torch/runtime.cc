@@ -76,8 +76,6 @@ void InitTorch() {
   // instead of returning them to the kernel, whose page faults would dominate.
   mallopt(M_MMAP_THRESHOLD, 1 << 30);
   mallopt(M_TRIM_THRESHOLD, 1 << 30);
-  // And one pool of them for all threads: what one has freed is not kept from the others.
-  mallopt(M_ARENA_MAX, 1);
   const double gflops = MeasureGflops();
   if (gflops < kSlowGflops) {
     spdlog::warn(

@@ -76,6 +76,9 @@ void InitTorch() {
   // instead of returning them to the kernel, whose page faults would dominate.
   mallopt(M_MMAP_THRESHOLD, 1 << 30);
   mallopt(M_TRIM_THRESHOLD, 1 << 30);
+  // The pools of other threads consist of heaps of 64 MiB, which malloc unmaps when they are empty
+  // unless at least that much is to be left; it is address space, not memory.
+  mallopt(M_TOP_PAD, 1 << 26);
   const double gflops = MeasureGflops();
   if (gflops < kSlowGflops) {
     spdlog::warn(

@@ -154,7 +154,8 @@ TEST(SignedSumsTest, AreTheSumsForAnyShape) {
         SignRows rows(features);
         rows.Read(still, moved, offset);
         ByteBatch batch;
-        batch.Pack(bytes, examples, features);
+        std::vector<std::uint8_t> memory(ByteBatch::BytesFor(count, features), 0xff);
+        batch.Pack(bytes, examples, features, memory);
         std::vector<std::int32_t> sums(units * batch.stride());
         batch.Sum(rows, sums);
         for (std::size_t u = 0; u < units; ++u) {

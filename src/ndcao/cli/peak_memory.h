@@ -2,10 +2,8 @@
 #pragma once
 
 #include <malloc.h>
-#include <sys/mman.h>
 
 #include <cstdint>
-#include <cstdio>
 #include <fstream>
 #include <string>
 
@@ -15,7 +13,6 @@ class PeakMemory {
  public:
   /// Gives freed memory back and starts the peak anew.
   PeakMemory() {
-    ReadCode();
     malloc_trim(0);
     std::ofstream("/proc/self/clear_refs") << 5;  // proc(5): resets VmHWM
     start_ = Read("VmRSS:");
@@ -30,20 +27,6 @@ class PeakMemory {
   }
 
  private:
-  /// Brings in the code of the program and its libraries: the kernel may drop it and shares it
-  /// among processes, so what is measured is data.
-  static void ReadCode() {
-    std::ifstream maps("/proc/self/maps");
-    for (std::string line; std::getline(maps, line);) {
-      std::uintptr_t begin = 0;
-      std::uintptr_t end = 0;
-      char rights[5] = {};
-      if (std::sscanf(line.c_str(), "%lx-%lx %4s", &begin, &end, rights) != 3) continue;
-      if (rights[2] != 'x' || line.find('/') == std::string::npos) continue;
-      ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_POPULATE_READ);
-    }
-  }
-
   static constexpr std::uint64_t kSlack = 1 << 20;  // the reading itself takes some
 
   static std::uint64_t Read(const std::string& name) {

@@ -25,7 +25,6 @@ NetworkEvaluator::NetworkEvaluator(std::unique_ptr<ScriptModel> model,
 }
 
 Status NetworkEvaluator::Select(std::span<const std::uint32_t> examples) {
-  if (sharing_) shared_->End();
   NDCAO_TRY(Gather(data_->train(), examples));
   if (rounded_) rounded_input_ = input().to(at::kBFloat16);
   if (shared_) selected_.assign(examples.begin(), examples.end());
@@ -36,7 +35,6 @@ Status NetworkEvaluator::Select(std::span<const std::uint32_t> examples) {
 void NetworkEvaluator::ShareAround(std::span<const float> centre, float step) {
   if (!shared_) return;
   shared_->Begin(input(), data_->train(), selected_, centre, step);
-  input_.reset();  // the shared layer has taken what it needs
   sharing_ = true;
 }
 
@@ -56,6 +54,7 @@ Result<double> NetworkEvaluator::Loss(TrialId, std::span<const float> weights) {
 }
 
 Result<Score> NetworkEvaluator::Test() {
+  if (sharing_) input_.reset();  // it is the shared layer's now
   const Examples& test = data_->test();
   std::vector<float> values;
   std::vector<std::int32_t> labels;

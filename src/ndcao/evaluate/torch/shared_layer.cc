@@ -1,5 +1,7 @@
 #include "ndcao/evaluate/torch/shared_layer.h"
 
+#include <bit>
+
 namespace ndcao {
 namespace {
 
@@ -31,24 +33,28 @@ void SharedLayer::Begin(const at::Tensor& input, const Examples& part,
   const c10::InferenceMode guard;
   centre_ = centre;
   step_ = step;
-  batch_.Pack(part.bytes, examples, data_.features());
   const at::Tensor weights = at::from_blob(const_cast<float*>(centre.data()) + weight_.offset,
                                            {weight_.shape[0], weight_.shape[1]});
-  product_ = at::mm(weights, input.flatten(1).t());
-}
-
-void SharedLayer::End() {
-  product_.reset();
-  layer_.reset();
-  sums_ = {};
-  batch_ = {};
-  signs_ = SignRows(data_.features());
+  const auto count = static_cast<std::int64_t>(examples.size());
+  if (!product_.defined() || product_.size(1) != count) {
+    product_ = at::empty({weight_.shape[0], count});
+  }
+  at::mm_out(product_, weights, input.flatten(1).t());
+  const std::size_t packed = ByteBatch::BytesFor(examples.size(), data_.features());
+  const std::size_t sums = weight_.units() * ByteBatch::StrideFor(examples.size());
+  const std::size_t bytes = sums * sizeof(std::int32_t) + packed;
+  memory_ = input.flatten();
+  if (memory_.nbytes() < bytes) {
+    memory_ = at::empty({static_cast<std::int64_t>(bytes)}, at::kByte);
+  }
+  auto* const memory = static_cast<std::uint8_t*>(memory_.data_ptr());
+  sums_ = {reinterpret_cast<std::int32_t*>(memory), sums};
+  batch_.Pack(part.bytes, examples, data_.features(),
+              {memory + sums * sizeof(std::int32_t), packed});
 }
 
 at::Tensor SharedLayer::Forward() {
   const c10::InferenceMode guard;
-  if (!layer_.defined()) layer_ = at::empty_like(product_);
-  sums_.resize(weight_.units() * batch_.stride());
   const std::span<const float> parameters = model_.parameters();
   signs_.Read(centre_.subspan(weight_.offset, weight_.size),
               parameters.subspan(weight_.offset, weight_.size), data_.offset());
@@ -58,14 +64,17 @@ at::Tensor SharedLayer::Forward() {
   const float gain = step_ * data_.gain();
   for (std::size_t u = 0; u < weight_.units(); ++u) {
     const float constant = parameters[bias_.offset + u] - step_ * signs_.offset_sums()[u];
-    const std::int32_t* sums = sums_.data() + u * batch_.stride();
+    std::int32_t* sums = sums_.data() + u * batch_.stride();
     const float* product = product_.data_ptr<float>() + u * examples;
-    float* out = layer_.data_ptr<float>() + u * examples;
     for (std::size_t i = 0; i < examples; ++i) {
-      out[i] = product[i] + (gain * static_cast<float>(sums[i]) + constant);
+      const float out = product[i] + (gain * static_cast<float>(sums[i]) + constant);
+      sums[i] = std::bit_cast<std::int32_t>(out);
     }
   }
-  return FirstOutput(model_.module().get_method("rest")({layer_.t()}));
+  const at::Tensor layer =
+      at::from_blob(sums_.data(), {product_.size(1), product_.size(0)},
+                    {1, static_cast<std::int64_t>(batch_.stride())}, at::kFloat);
+  return FirstOutput(model_.module().get_method("rest")({layer}));
 }
 
 }  // namespace ndcao

@@ -29,11 +29,10 @@ class SharedLayer {
                                              const Dataset& data);
 
   /// Begins a group on these examples: `input` [n, …] holds their values, `part` their bytes.
-  /// Until the next, the model's parameters differ from `centre` by ±step or nothing, each.
+  /// Until the next, the model's parameters differ from `centre` by ±step or nothing, each. The
+  /// values are not needed any more once the product is taken: their memory becomes the group's.
   void Begin(const at::Tensor& input, const Examples& part, std::span<const std::uint32_t> examples,
              std::span<const float> centre, float step);
-  /// Gives up the memory of the group.
-  void End();
   /// The network's outputs with the parameters that the model has now.
   at::Tensor Forward();
 
@@ -45,12 +44,12 @@ class SharedLayer {
   Tensor weight_;
   Tensor bias_;
   SignRows signs_;
-  ByteBatch batch_;
-  std::vector<std::int32_t> sums_;
   std::span<const float> centre_;
   float step_ = 0;
   at::Tensor product_;  ///< [units, n]: W x.
-  at::Tensor layer_;    ///< [units, n]: what the layer answers.
+  at::Tensor memory_;   ///< Of what follows.
+  ByteBatch batch_;
+  std::span<std::int32_t> sums_;  ///< [units, stride]; then the layer's answers, in their place.
 };
 
 }  // namespace ndcao

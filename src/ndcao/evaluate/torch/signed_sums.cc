@@ -130,14 +130,21 @@ void SignRows::Read(std::span<const float> still, std::span<const float> moved,
   }
 }
 
+std::size_t ByteBatch::BytesFor(std::size_t examples, std::size_t features) {
+  const std::size_t blocks = (examples + kLanes - 1) / kLanes;
+  const std::size_t quads = (features + kFour - 1) / kFour;
+  return blocks * quads * kLanes * kFour;
+}
+
 void ByteBatch::Pack(std::span<const std::uint8_t> bytes, std::span<const std::uint32_t> examples,
-                     std::size_t features) {
+                     std::size_t features, std::span<std::uint8_t> memory) {
   blocks_ = (examples.size() + kLanes - 1) / kLanes;
   quads_ = (features + kFour - 1) / kFour;
-  packed_.assign(blocks_ * quads_ * kLanes * kFour, 0);
+  packed_ = memory.first(BytesFor(examples.size(), features));
+  std::fill_n(memory.begin(), packed_.size(), std::uint8_t{0});
   for (std::size_t i = 0; i < examples.size(); ++i) {
     const std::uint8_t* row = bytes.data() + examples[i] * features;
-    std::uint8_t* out = packed_.data() + (i / kLanes * quads_ * kLanes + i % kLanes) * kFour;
+    std::uint8_t* out = memory.data() + (i / kLanes * quads_ * kLanes + i % kLanes) * kFour;
     for (std::size_t j = 0; j < features; j += kFour) {
       std::memcpy(out + j * kLanes, row + j, std::min(kFour, features - j));
     }

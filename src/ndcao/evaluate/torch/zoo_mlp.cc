@@ -54,7 +54,8 @@ Result<NetworkDescription> Mlp(const Request& request) {
     std::string body = i == 1 ? "    x = x.flatten(1)\n" : "";
     body += fmt::format("    x = torch.linear(x, self.{0}.weight, self.{0}.bias)\n", layer);
     network.Section(body + rectifier);
-    if (i == 1) network.ShareFirstLayer(layer, rectifier);
+    // Behind a shared layer, in its place: nobody else reads it.
+    if (i == 1) network.ShareFirstLayer(layer, rectifier.empty() ? "" : "    x = x.relu_()\n");
   }
   return network;
 }

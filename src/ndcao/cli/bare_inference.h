@@ -1,11 +1,14 @@
-// Forward passes and nothing else: what training is measured against.
+// Forward passes and nothing else, and weight-gradient products and nothing else: what training is
+// measured against.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <vector>
 
 #include "ndcao/base/result.h"
 #include "ndcao/cli/run_options.h"
+#include "ndcao/evaluate/activation_evaluator.h"
 
 namespace ndcao {
 
@@ -20,6 +23,19 @@ class BareInference {
 
  private:
   std::vector<std::unique_ptr<Evaluator>> evaluators_;
+  std::uint32_t batch_ = 0;
+};
+
+/// The same of the products of signals and inputs that a step of activation probing ends with.
+class BareProducts {
+ public:
+  static Result<BareProducts> Create(const RunSetup& setup, int threads);
+
+  double ImagesPerSecond(double seconds);
+
+ private:
+  std::vector<std::unique_ptr<ActivationEvaluator>> evaluators_;
+  std::vector<std::function<void()>> products_;
   std::uint32_t batch_ = 0;
 };
 

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "ndcao/base/log.h"
 #include "ndcao/cli/bare_inference.h"
@@ -46,7 +47,9 @@ double StreamingRate(const ParameterVector& parameters, double seconds) {
 }
 
 struct TrainingCost {
-  double images_per_second = 0;
+  double forwards = 0;  ///< Images through forward passes,
+  double products = 0;  ///< and through weight-gradient products.
+  double seconds = 0;
   double thread_seconds = 0;  ///< Wall time × threads.
   PhaseSeconds phases{};
 };
@@ -57,12 +60,11 @@ Result<TrainingCost> Training(const RunSetup& setup, int threads, double images)
   const double round = static_cast<double>(setup.spec.group_cost() * setup.spec.shape.slots);
   const auto rounds = static_cast<std::uint64_t>(std::max(1.0, std::round(images / round)));
   NDCAO_ASSIGN(const SessionResult result, TrainRounds(setup, setup.initial, rounds, threads));
-  return TrainingCost{static_cast<double>(result.image_forwards) / result.seconds,
+  return TrainingCost{static_cast<double>(result.image_forwards), 0, result.seconds,
                       result.seconds * threads, result.phases};
 }
 
-/// The same of a run that probes activations, as many whole steps. A step is counted as its forward
-/// passes and one more: its weight-gradient products take as many multiplications.
+/// The same of a run that probes activations, as many whole steps.
 Result<TrainingCost> ActivationTraining(const RunSetup& setup, int threads, double images) {
   RunSpec spec = setup.spec;
   ActivationSession::Evaluators evaluators;
@@ -84,13 +86,13 @@ Result<TrainingCost> ActivationTraining(const RunSetup& setup, int threads, doub
                             std::move(options));
   NDCAO_ASSIGN(const SessionResult result, session.Run());
   const auto products = static_cast<double>(replica.counters().steps * spec.batch);
-  return TrainingCost{(static_cast<double>(result.image_forwards) + products) / result.seconds,
+  return TrainingCost{static_cast<double>(result.image_forwards), products, result.seconds,
                       result.seconds * threads, result.phases};
 }
 
 /// Both sides and their parts, one value for each repeat.
 struct Samples {
-  std::vector<double> inference, training, ratios, streaming, limits;
+  std::vector<double> inference, products, training, ratios, streaming, limits;
   double thread_seconds = 0;
   PhaseSeconds phases{};
 };
@@ -100,13 +102,21 @@ Result<Samples> Measure(const Flags& flags, const RunSetup& setup) {
   const bool activations = setup.spec.probe == ProbeTarget::kActivations;
   const auto train = activations ? ActivationTraining : Training;
   NDCAO_ASSIGN(BareInference bare, BareInference::Create(setup, flags.threads));
+  std::optional<BareProducts> bare_products;
+  if (activations) {
+    NDCAO_ASSIGN(bare_products, BareProducts::Create(setup, flags.threads));
+  }
   for (int i = 0; i < flags.repeats; ++i) {
     const double inference = bare.ImagesPerSecond(flags.seconds);
+    const double products = bare_products ? bare_products->ImagesPerSecond(flags.seconds) : 0;
     NDCAO_ASSIGN(const TrainingCost training,
                  train(setup, flags.threads, inference * flags.seconds));
+    const double bare_seconds =
+        training.forwards / inference + (bare_products ? training.products / products : 0);
     samples.inference.push_back(inference);
-    samples.training.push_back(training.images_per_second);
-    samples.ratios.push_back(training.images_per_second / inference);
+    samples.products.push_back(products);
+    samples.training.push_back(training.forwards / training.seconds);
+    samples.ratios.push_back(bare_seconds / training.seconds);
     samples.thread_seconds += training.thread_seconds;
     for (std::size_t p = 0; p < kPhases; ++p) samples.phases[p] += training.phases[p];
     if (!flags.limit) continue;
@@ -136,6 +146,9 @@ Json ToJson(const Flags& flags, const RunSetup& setup, const Samples& samples) {
   json["threads"] = flags.threads;
   json["training_images_per_second"] = Median(samples.training);
   json["inference_images_per_second"] = Median(samples.inference);
+  if (setup.spec.probe == ProbeTarget::kActivations) {
+    json["products_images_per_second"] = Median(samples.products);
+  }
   json["ratio"] = Median(samples.ratios);
   json["repeats"] = flags.repeats;
   json["phases"] = phases;
@@ -147,9 +160,14 @@ Json ToJson(const Flags& flags, const RunSetup& setup, const Samples& samples) {
 }
 
 void PrintTable(const Json& json) {
-  fmt::print("training   {:12.0f} images/s\ninference  {:12.0f} images/s\nratio      {:12.3f}\n",
+  fmt::print("training   {:12.0f} images/s\ninference  {:12.0f} images/s\n",
              json["training_images_per_second"].get<double>(),
-             json["inference_images_per_second"].get<double>(), json["ratio"].get<double>());
+             json["inference_images_per_second"].get<double>());
+  if (json.contains("products_images_per_second")) {
+    fmt::print("products   {:12.0f} images/s (weight gradients, one for each step)\n",
+               json["products_images_per_second"].get<double>());
+  }
+  fmt::print("ratio      {:12.3f}\n", json["ratio"].get<double>());
   if (json.contains("limit")) {
     fmt::print("limit      {:12.3f} (F / (F + 2d/S), S = {:.2f} G parameters/s)\n",
                json["limit"].get<double>(),
@@ -206,7 +224,10 @@ void AddBench(CLI::App& app, Action& action) {
   AddBenchMemory(*bench, action);
   AddBenchWorkers(*bench, action);
   CLI::App* verb = bench->add_subcommand(
-      "throughput", "Images/s of the whole training over images/s of bare inference, interleaved.");
+      "throughput",
+      "Images/s of the whole training over images/s of bare inference, interleaved. With --probe "
+      "activations: the time of the same forward passes and weight-gradient products, bare, over "
+      "that of the training.");
   auto flags = std::make_shared<Flags>();
   flags->run.model = "mlp:784-256-10";
   AddRunOptions(*verb, flags->run);

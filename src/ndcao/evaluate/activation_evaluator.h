@@ -86,6 +86,9 @@ class ActivationEvaluator {
   virtual void ReadParameters(std::span<const float> shared) = 0;
   /// Fills `sums`, whose vectors are resized as needed and overwritten.
   virtual Status Measure(const ProbeRequest& request, ProbeSums& sums) = 0;
+  /// For benchmarks: something that takes the weight-gradient products of these examples and does
+  /// nothing else, at every call. The signals are made up. The evaluator outlives it.
+  virtual Result<std::function<void()>> Products(std::span<const std::uint32_t> examples) = 0;
 };
 
 }  // namespace ndcao

@@ -6,6 +6,7 @@
 #include "ndcao/evaluate/torch/loss_head.h"
 #include "ndcao/evaluate/torch/network_evaluator.h"
 #include "ndcao/evaluate/torch/runtime.h"
+#include "ndcao/evaluate/torch/site_probe.h"
 #include "ndcao/evaluate/torch/slot_lesson.h"
 
 namespace ndcao {
@@ -60,6 +61,36 @@ class ActivationNetwork : public ActivationEvaluator {
     return CatchTorch("probing activations", [&] {
       const c10::InferenceMode guard;
       MeasureSites(request, tape, sums);
+    });
+  }
+
+  Result<std::function<void()>> Products(std::span<const std::uint32_t> examples) override {
+    struct Product {
+      WeightCall call;
+      at::Tensor signal;
+    };
+    auto tape = std::make_shared<OperationTape>();
+    NDCAO_TRY(RecordOn(examples, *tape));
+    std::vector<Product> products;
+    at::Tensor gradient;
+    NDCAO_TRY(CatchTorch("weight-gradient products", [&] {
+      const c10::InferenceMode guard;
+      gradient = at::zeros({static_cast<std::int64_t>(layout_size_)});
+      for (std::size_t i = 0; i < plan_.sites.size(); ++i) {
+        const at::Tensor made_up = at::full({static_cast<std::int64_t>(examples.size()),
+                                             static_cast<std::int64_t>(plan_.plan.sites[i].units)},
+                                            0.1f);
+        const auto signals = SignalsOfCalls(plan_.sites[i], *tape, made_up);
+        for (std::size_t c = 0; c < signals.size(); ++c) {
+          products.push_back({plan_.sites[i].calls[c].call, signals[c]});
+        }
+      }
+    }));
+    return std::function<void()>([this, tape, products, gradient] {
+      const c10::InferenceMode guard;
+      for (const auto& [call, signal] : products) {
+        AddOuterProduct(call, tape->operations()[call.operation], signal, memory_, gradient);
+      }
     });
   }
 

@@ -160,8 +160,8 @@ at::Tensor Signs(std::uint64_t seed, std::uint64_t step, std::uint32_t stream, s
   return signs;
 }
 
-void AddOuterProducts(const TorchSite& site, const OperationTape& tape, const at::Tensor& signal,
-                      const ParameterMemory& memory, const at::Tensor& gradient) {
+std::vector<at::Tensor> SignalsOfCalls(const TorchSite& site, const OperationTape& tape,
+                                       const at::Tensor& signal) {
   std::vector<PointSignal> at_points;
   std::int64_t from = 0;
   for (const ProbePoint& point : site.points) {
@@ -174,9 +174,15 @@ void AddOuterProducts(const TorchSite& site, const OperationTape& tape, const at
   }
   std::vector<std::size_t> begins;
   for (const SiteCall& call : site.calls) begins.push_back(call.call.operation);
-  const std::vector<at::Tensor> signals = PullBack(tape, site.tail, at_points, begins);
-  for (std::size_t i = 0; i < begins.size(); ++i) {
-    AddOuterProduct(site.calls[i].call, tape.operations()[begins[i]], signals[i], memory, gradient);
+  return PullBack(tape, site.tail, at_points, begins);
+}
+
+void AddOuterProducts(const TorchSite& site, const OperationTape& tape, const at::Tensor& signal,
+                      const ParameterMemory& memory, const at::Tensor& gradient) {
+  const std::vector<at::Tensor> signals = SignalsOfCalls(site, tape, signal);
+  for (std::size_t i = 0; i < signals.size(); ++i) {
+    const WeightCall& call = site.calls[i].call;
+    AddOuterProduct(call, tape.operations()[call.operation], signals[i], memory, gradient);
   }
 }
 

@@ -75,7 +75,12 @@ void LearnSite(const TorchSite& site, const ProbeSite& described, const CleanPas
                const at::Tensor& estimator, const ParameterMemory& memory,
                const at::Tensor& gradient, SiteSums& sums);
 
-/// The signal of every activation of the site, [B, units], as outer products into `gradient`.
+/// What the signal of every activation of the site, [B, units], is at the result of each of its
+/// calls.
+std::vector<at::Tensor> SignalsOfCalls(const TorchSite& site, const OperationTape& tape,
+                                       const at::Tensor& signal);
+
+/// The same as outer products into `gradient`.
 void AddOuterProducts(const TorchSite& site, const OperationTape& tape, const at::Tensor& signal,
                       const ParameterMemory& memory, const at::Tensor& gradient);
 

@@ -1,5 +1,6 @@
 #include "ndcao/evaluate/torch/local_kernels.h"
 
+#include <algorithm>
 #include <cstring>
 
 namespace ndcao {
@@ -8,6 +9,7 @@ namespace {
 constexpr std::int64_t kLanes = 16;  // results side by side
 // In as many registers as the processor needs.
 using Lanes [[gnu::vector_size(64)]] = float;
+using HalfLanes [[gnu::vector_size(32)]] = float;
 constexpr std::int64_t kTogether = 4;  // outputs that share what is read
 
 /// Results of `Value`'s width from column `x` of row `y` on, of kOuts outputs from `o` on.
@@ -66,12 +68,54 @@ template <std::int64_t kOuts>
   for (; o < shape.out; ++o) ConvolveOutputs<1>(shape, input, weights, bias, result, o);
 }
 
+/// Of kLanes pairs of neighbours in memory: the winners take their signals, the others nothing.
+[[gnu::always_inline]] inline void PullNeighboursTile(const float* values, const float* signal,
+                                                      float* back) {
+  using Picks [[gnu::vector_size(64)]] = std::int32_t;
+  constexpr Picks kFirsts = {0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30};
+  constexpr Picks kLower = {0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23};
+  Lanes low, high, signals;
+  std::memcpy(&low, values, sizeof(Lanes));
+  std::memcpy(&high, values + kLanes, sizeof(Lanes));
+  std::memcpy(&signals, signal, sizeof(Lanes));
+  const Lanes a = __builtin_shuffle(low, high, kFirsts);
+  const Lanes b = __builtin_shuffle(low, high, kFirsts + 1);
+  const Lanes to_a = b - a <= 0 ? signals : Lanes{};
+  const Lanes to_b = b - a <= 0 ? Lanes{} : signals;
+  low = __builtin_shuffle(to_a, to_b, kLower);
+  high = __builtin_shuffle(to_a, to_b, kLower + 8);
+  std::memcpy(back, &low, sizeof(Lanes));
+  std::memcpy(back + kLanes, &high, sizeof(Lanes));
+}
+
+/// The same of two rows of `inner` values, one behind the other; no fewer than Value's width.
+template <typename Value>
+[[gnu::always_inline]] inline void PullRows(std::int64_t inner, const float* rows,
+                                            const float* signal, float* back) {
+  constexpr std::int64_t kWidth = sizeof(Value) / sizeof(float);
+  for (std::int64_t x = 0; x < inner; x += kWidth) {
+    x = std::min(x, inner - kWidth);  // the last ones twice, to the same values
+    Value a, b, signals;
+    std::memcpy(&a, rows + x, sizeof(Value));
+    std::memcpy(&b, rows + inner + x, sizeof(Value));
+    std::memcpy(&signals, signal + x, sizeof(Value));
+    const Value to_a = b - a <= 0 ? signals : Value{};
+    const Value to_b = b - a <= 0 ? Value{} : signals;
+    std::memcpy(back + x, &to_a, sizeof(Value));
+    std::memcpy(back + inner + x, &to_b, sizeof(Value));
+  }
+}
+
 [[gnu::always_inline]] inline void PullPairsBody(const PairShape& shape, const float* values,
                                                  const float* signal, float* back) {
   const std::int64_t inner = shape.inner;
   const std::int64_t all = shape.outer * shape.pairs;
   if (inner == 1) {
-    for (std::int64_t i = 0; i < all; ++i) {
+    std::int64_t i = 0;
+    for (; i + kLanes <= all; i += kLanes) {
+      PullNeighboursTile(values + 2 * i, signal + i, back + 2 * i);
+    }
+    for (; i < all; ++i) {
       const bool first = values[2 * i + 1] - values[2 * i] <= 0;
       back[2 * i] = first ? signal[i] : 0;
       back[2 * i + 1] = first ? 0 : signal[i];
@@ -79,15 +123,15 @@ template <std::int64_t kOuts>
     return;
   }
   for (std::int64_t i = 0; i < all; ++i) {
-    const float* __restrict a = values + 2 * i * inner;
-    const float* __restrict b = a + inner;
-    const float* __restrict s = signal + i * inner;
-    float* __restrict to_a = back + 2 * i * inner;
-    float* __restrict to_b = to_a + inner;
-    for (std::int64_t x = 0; x < inner; ++x) {
-      const bool first = b[x] - a[x] <= 0;
-      to_a[x] = first ? s[x] : 0;
-      to_b[x] = first ? 0 : s[x];
+    const float* a = values + 2 * i * inner;
+    const float* s = signal + i * inner;
+    float* to_a = back + 2 * i * inner;
+    if (inner >= kLanes) {
+      PullRows<Lanes>(inner, a, s, to_a);
+    } else if (inner >= kLanes / 2) {
+      PullRows<HalfLanes>(inner, a, s, to_a);
+    } else {
+      PullRows<float>(inner, a, s, to_a);
     }
   }
 }

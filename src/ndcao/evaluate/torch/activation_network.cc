@@ -1,6 +1,7 @@
 #include "ndcao/evaluate/torch/activation_network.h"
 
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 #include <fmt/format.h>
 
 #include "ndcao/evaluate/torch/loss_head.h"
@@ -87,6 +88,7 @@ class ActivationNetwork : public ActivationEvaluator {
       }
     }));
     return std::function<void()>([this, tape, products, gradient] {
+      at::set_num_threads(1);  // of the thread that calls
       const c10::InferenceMode guard;
       for (const auto& [call, signal] : products) {
         AddOuterProduct(call, tape->operations()[call.operation], signal, memory_, gradient);

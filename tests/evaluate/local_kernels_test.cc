@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include <cmath>
+#include <random>
 #include <vector>
 
 namespace ndcao {
@@ -58,6 +59,30 @@ TEST(LocalKernelsTest, TheLargerNeighbourGetsTheSignal) {
   // Rows of three: the first row against the second.
   PullPairs({1, 1, 3}, values.data(), signal.data(), back.data());
   EXPECT_EQ(back, (std::vector<float>{0, 20, 30, 10, 0, 0}));
+}
+
+// Every width of a row: below a vector, one, and some with a rest.
+TEST(LocalKernelsTest, TheLargerOfTwoTakesTheSignalAtAnyWidth) {
+  std::mt19937 random(3);
+  for (const std::int64_t inner : {1, 2, 7, 8, 14, 16, 17, 28, 33}) {
+    for (const std::int64_t pairs : {1, 3, 14, 40}) {
+      const PairShape shape{3, pairs, inner};
+      const auto count = static_cast<std::size_t>(shape.outer * pairs * inner);
+      std::vector<float> values(2 * count), signal(count), back(2 * count, -1);
+      for (float& x : values) x = static_cast<float>(random() % 5);  // some are equal
+      for (float& x : signal) x = static_cast<float>(random() % 1000) + 1;
+      PullPairs(shape, values.data(), signal.data(), back.data());
+      for (std::int64_t row = 0; row < shape.outer * pairs; ++row) {
+        for (std::int64_t x = 0; x < inner; ++x) {
+          const auto a = static_cast<std::size_t>(2 * row * inner + x);
+          const auto b = a + static_cast<std::size_t>(inner);
+          const float s = signal[static_cast<std::size_t>(row * inner + x)];
+          ASSERT_EQ(back[a], values[b] <= values[a] ? s : 0) << inner << " " << pairs;
+          ASSERT_EQ(back[b], values[b] <= values[a] ? 0 : s) << inner << " " << pairs;
+        }
+      }
+    }
+  }
 }
 
 TEST(LocalKernelsTest, CurvesTakeAProductBack) {

@@ -54,7 +54,7 @@ Result<double> NetworkEvaluator::Loss(TrialId, std::span<const float> weights) {
 }
 
 Result<Score> NetworkEvaluator::Test() {
-  if (sharing_) input_.reset();  // it is the shared layer's now
+  sharing_ = false;  // the test examples are selected now, in the same memory
   const Examples& test = data_->test();
   std::vector<float> values;
   std::vector<std::int32_t> labels;

@@ -10,7 +10,7 @@
 #include <optional>
 
 #include "ndcao/base/log.h"
-#include "ndcao/cli/bare_inference.h"
+#include "ndcao/cli/bare_work.h"
 #include "ndcao/cli/train_run.h"
 #include "ndcao/evaluate/torch/network_problem.h"
 #include "ndcao/journal/memory/memory_journal.h"
@@ -50,7 +50,6 @@ struct TrainingCost {
   double forwards = 0;  ///< Images through forward passes,
   double products = 0;  ///< and through weight-gradient products.
   double seconds = 0;
-  double thread_seconds = 0;  ///< Wall time × threads.
   PhaseSeconds phases{};
 };
 
@@ -60,8 +59,7 @@ Result<TrainingCost> Training(const RunSetup& setup, int threads, double images)
   const double round = static_cast<double>(setup.spec.group_cost() * setup.spec.shape.slots);
   const auto rounds = static_cast<std::uint64_t>(std::max(1.0, std::round(images / round)));
   NDCAO_ASSIGN(const SessionResult result, TrainRounds(setup, setup.initial, rounds, threads));
-  return TrainingCost{static_cast<double>(result.image_forwards), 0, result.seconds,
-                      result.seconds * threads, result.phases};
+  return TrainingCost{static_cast<double>(result.image_forwards), 0, result.seconds, result.phases};
 }
 
 /// The same of a run that probes activations, as many whole steps.
@@ -87,13 +85,13 @@ Result<TrainingCost> ActivationTraining(const RunSetup& setup, int threads, doub
   NDCAO_ASSIGN(const SessionResult result, session.Run());
   const auto products = static_cast<double>(replica.counters().steps * spec.batch);
   return TrainingCost{static_cast<double>(result.image_forwards), products, result.seconds,
-                      result.seconds * threads, result.phases};
+                      result.phases};
 }
 
 /// Both sides and their parts, one value for each repeat.
 struct Samples {
   std::vector<double> inference, products, training, ratios, streaming, limits;
-  double thread_seconds = 0;
+  double thread_seconds = 0;  ///< Wall time × threads.
   PhaseSeconds phases{};
 };
 
@@ -101,23 +99,22 @@ Result<Samples> Measure(const Flags& flags, const RunSetup& setup) {
   Samples samples;
   const bool activations = setup.spec.probe == ProbeTarget::kActivations;
   const auto train = activations ? ActivationTraining : Training;
-  NDCAO_ASSIGN(BareInference bare, BareInference::Create(setup, flags.threads));
-  std::optional<BareProducts> bare_products;
+  NDCAO_ASSIGN(const BareWork bare, BareWork::Inference(setup, flags.threads));
+  std::optional<BareWork> bare_products;
   if (activations) {
-    NDCAO_ASSIGN(bare_products, BareProducts::Create(setup, flags.threads));
+    NDCAO_ASSIGN(bare_products, BareWork::Products(setup, flags.threads));
   }
   for (int i = 0; i < flags.repeats; ++i) {
     const double inference = bare.ImagesPerSecond(flags.seconds);
-    const double products = bare_products ? bare_products->ImagesPerSecond(flags.seconds) : 0;
+    if (bare_products) samples.products.push_back(bare_products->ImagesPerSecond(flags.seconds));
     NDCAO_ASSIGN(const TrainingCost training,
                  train(setup, flags.threads, inference * flags.seconds));
-    const double bare_seconds =
-        training.forwards / inference + (bare_products ? training.products / products : 0);
+    double bare_seconds = training.forwards / inference;
+    if (bare_products) bare_seconds += training.products / samples.products.back();
     samples.inference.push_back(inference);
-    samples.products.push_back(products);
     samples.training.push_back(training.forwards / training.seconds);
     samples.ratios.push_back(bare_seconds / training.seconds);
-    samples.thread_seconds += training.thread_seconds;
+    samples.thread_seconds += training.seconds * flags.threads;
     for (std::size_t p = 0; p < kPhases; ++p) samples.phases[p] += training.phases[p];
     if (!flags.limit) continue;
     samples.streaming.push_back(StreamingRate(setup.initial, flags.seconds / 10));
@@ -146,7 +143,7 @@ Json ToJson(const Flags& flags, const RunSetup& setup, const Samples& samples) {
   json["threads"] = flags.threads;
   json["training_images_per_second"] = Median(samples.training);
   json["inference_images_per_second"] = Median(samples.inference);
-  if (setup.spec.probe == ProbeTarget::kActivations) {
+  if (!samples.products.empty()) {
     json["products_images_per_second"] = Median(samples.products);
   }
   json["ratio"] = Median(samples.ratios);

@@ -7,7 +7,7 @@
 
 #include "ndcao/base/hash.h"
 #include "ndcao/base/log.h"
-#include "ndcao/cli/bare_inference.h"
+#include "ndcao/cli/bare_work.h"
 #include "ndcao/cli/bench.h"
 #include "ndcao/cli/local_nats.h"
 #include "ndcao/cli/measuring_process.h"
@@ -67,7 +67,7 @@ Result<std::vector<Answer>> Together(
 
 Status Infer(const WorkersFlags& flags, const MeasuringProcess::Ready& ready) {
   NDCAO_ASSIGN(const RunSetup setup, SetUpRun(flags.run));
-  NDCAO_ASSIGN(BareInference bare, BareInference::Create(setup, 1));
+  NDCAO_ASSIGN(const BareWork bare, BareWork::Inference(setup, 1));
   ready();
   Say(bare.ImagesPerSecond(flags.seconds), 1, "-");
   return Ok();

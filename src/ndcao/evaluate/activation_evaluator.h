@@ -88,7 +88,7 @@ class ActivationEvaluator {
   virtual Status Measure(const ProbeRequest& request, ProbeSums& sums) = 0;
   /// For benchmarks: something that takes the weight-gradient products of these examples and does
   /// nothing else, at every call. The signals are made up. The evaluator outlives it.
-  virtual Result<std::function<void()>> Products(std::span<const std::uint32_t> examples) = 0;
+  virtual Result<std::function<Status()>> Products(std::span<const std::uint32_t> examples) = 0;
 };
 
 }  // namespace ndcao

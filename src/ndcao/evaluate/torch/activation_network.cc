@@ -1,7 +1,6 @@
 #include "ndcao/evaluate/torch/activation_network.h"
 
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
 #include <fmt/format.h>
 
 #include "ndcao/evaluate/torch/loss_head.h"
@@ -65,7 +64,7 @@ class ActivationNetwork : public ActivationEvaluator {
     });
   }
 
-  Result<std::function<void()>> Products(std::span<const std::uint32_t> examples) override {
+  Result<std::function<Status()>> Products(std::span<const std::uint32_t> examples) override {
     struct Product {
       WeightCall call;
       at::Tensor signal;
@@ -87,12 +86,13 @@ class ActivationNetwork : public ActivationEvaluator {
         }
       }
     }));
-    return std::function<void()>([this, tape, products, gradient] {
-      at::set_num_threads(1);  // of the thread that calls
-      const c10::InferenceMode guard;
-      for (const auto& [call, signal] : products) {
-        AddOuterProduct(call, tape->operations()[call.operation], signal, memory_, gradient);
-      }
+    return std::function<Status()>([this, tape, products, gradient] {
+      return CatchTorch("weight-gradient products", [&] {
+        const c10::InferenceMode guard;
+        for (const auto& [call, signal] : products) {
+          AddOuterProduct(call, tape->operations()[call.operation], signal, memory_, gradient);
+        }
+      });
     });
   }
 

@@ -89,6 +89,9 @@ void InitTorch() {
 }
 
 Status CatchTorch(const std::string& what, const std::function<void()>& work) {
+  // A new thread has OpenMP's own number until it is told, and oneDNN does not ask LibTorch.
+  thread_local const bool told = (at::init_num_threads(), true);
+  (void)told;
   try {
     work();
     return Ok();

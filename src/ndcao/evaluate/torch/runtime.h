@@ -12,7 +12,8 @@ namespace ndcao {
 /// and a warning when the linear algebra is a slow reference implementation.
 void InitTorch();
 
-/// Runs `work` and turns LibTorch's exceptions into an error: "what: the line that says it".
+/// Runs `work` and turns LibTorch's exceptions into an error: "what: the line that says it". The
+/// thread that calls has one intra-op thread from then on.
 Status CatchTorch(const std::string& what, const std::function<void()>& work);
 
 }  // namespace ndcao

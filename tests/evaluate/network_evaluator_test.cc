@@ -153,9 +153,9 @@ TEST(SignedSumsTest, AreTheSumsForAnyShape) {
         for (auto& x : offset) x = static_cast<float>(random() % 1000) / 1000;
         SignRows rows(features);
         rows.Read(still, moved, offset);
-        ByteBatch batch;
-        std::vector<std::uint8_t> memory(ByteBatch::BytesFor(count, features), 0xff);
-        batch.Pack(bytes, examples, features, memory);
+        ByteBatch batch(count, features);
+        std::vector<std::uint8_t> memory(batch.packed_bytes(), 0xff);
+        batch.Pack(bytes, examples, memory);
         std::vector<std::int32_t> sums(units * batch.stride());
         batch.Sum(rows, sums);
         for (std::size_t u = 0; u < units; ++u) {

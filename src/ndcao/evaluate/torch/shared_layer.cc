@@ -40,17 +40,16 @@ void SharedLayer::Begin(const at::Tensor& input, const Examples& part,
     product_ = at::empty({weight_.shape[0], count});
   }
   at::mm_out(product_, weights, input.flatten(1).t());
-  const std::size_t packed = ByteBatch::BytesFor(examples.size(), data_.features());
-  const std::size_t sums = weight_.units() * ByteBatch::StrideFor(examples.size());
-  const std::size_t bytes = sums * sizeof(std::int32_t) + packed;
+  batch_ = ByteBatch(examples.size(), data_.features());
+  const std::size_t sums = weight_.units() * batch_.stride();
+  const std::size_t bytes = sums * sizeof(std::int32_t) + batch_.packed_bytes();
   memory_ = input.flatten();
   if (memory_.nbytes() < bytes) {
     memory_ = at::empty({static_cast<std::int64_t>(bytes)}, at::kByte);
   }
   auto* const memory = static_cast<std::uint8_t*>(memory_.data_ptr());
   sums_ = {reinterpret_cast<std::int32_t*>(memory), sums};
-  batch_.Pack(part.bytes, examples, data_.features(),
-              {memory + sums * sizeof(std::int32_t), packed});
+  batch_.Pack(part.bytes, examples, {memory + sums * sizeof(std::int32_t), batch_.packed_bytes()});
 }
 
 at::Tensor SharedLayer::Forward() {

@@ -130,23 +130,23 @@ void SignRows::Read(std::span<const float> still, std::span<const float> moved,
   }
 }
 
-std::size_t ByteBatch::BytesFor(std::size_t examples, std::size_t features) {
-  const std::size_t blocks = (examples + kLanes - 1) / kLanes;
-  const std::size_t quads = (features + kFour - 1) / kFour;
-  return blocks * quads * kLanes * kFour;
-}
+ByteBatch::ByteBatch(std::size_t examples, std::size_t features)
+    : features_(features),
+      blocks_((examples + kLanes - 1) / kLanes),
+      quads_((features + kFour - 1) / kFour) {}
+
+std::size_t ByteBatch::packed_bytes() const { return blocks_ * quads_ * kLanes * kFour; }
 
 void ByteBatch::Pack(std::span<const std::uint8_t> bytes, std::span<const std::uint32_t> examples,
-                     std::size_t features, std::span<std::uint8_t> memory) {
-  blocks_ = (examples.size() + kLanes - 1) / kLanes;
-  quads_ = (features + kFour - 1) / kFour;
-  packed_ = memory.first(BytesFor(examples.size(), features));
+                     std::span<std::uint8_t> memory) {
+  NDCAO_CHECK(examples.size() <= stride() && memory.size() >= packed_bytes());
+  packed_ = memory.first(packed_bytes());
   std::fill_n(memory.begin(), packed_.size(), std::uint8_t{0});
   for (std::size_t i = 0; i < examples.size(); ++i) {
-    const std::uint8_t* row = bytes.data() + examples[i] * features;
+    const std::uint8_t* row = bytes.data() + examples[i] * features_;
     std::uint8_t* out = memory.data() + (i / kLanes * quads_ * kLanes + i % kLanes) * kFour;
-    for (std::size_t j = 0; j < features; j += kFour) {
-      std::memcpy(out + j * kLanes, row + j, std::min(kFour, features - j));
+    for (std::size_t j = 0; j < features_; j += kFour) {
+      std::memcpy(out + j * kLanes, row + j, std::min(kFour, features_ - j));
     }
   }
 }

@@ -1,7 +1,7 @@
 // Sums of bytes with signs: what a dense layer whose weights move by ±s adds to its outputs.
 //
-//   ByteBatch batch;                                  // once for many sets of signs
-//   batch.Pack(data.bytes, examples, features, memory);
+//   ByteBatch batch(examples.size(), features);       // once for many sets of signs
+//   batch.Pack(data.bytes, examples, memory);
 //   SignRows rows = …;                                // once for each set of signs
 //   batch.Sum(rows.signs, units, sums);               // exact: integers
 //
@@ -46,13 +46,16 @@ class SignRows {
 /// Examples of unsigned bytes, in the order in which the processor takes them.
 class ByteBatch {
  public:
-  /// What Pack needs.
-  static std::size_t BytesFor(std::size_t examples, std::size_t features);
+  ByteBatch() = default;
+  /// For so many examples; not packed yet.
+  ByteBatch(std::size_t examples, std::size_t features);
 
+  /// What Pack needs.
+  std::size_t packed_bytes() const;
   /// Row i is features bytes from bytes[examples[i] · features]. They are packed into `memory`,
   /// which has to last.
   void Pack(std::span<const std::uint8_t> bytes, std::span<const std::uint32_t> examples,
-            std::size_t features, std::span<std::uint8_t> memory);
+            std::span<std::uint8_t> memory);
 
   /// sums[u · stride() + i] = Σ_j sign[u][j] · byte[i][j], for all units and examples. `sums` has
   /// units · stride() places; those behind the last example of a row mean nothing.
@@ -60,13 +63,11 @@ class ByteBatch {
 
   /// The number of examples, rounded up to whole vectors.
   std::size_t stride() const { return blocks_ * kLanes; }
-  static std::size_t StrideFor(std::size_t examples) {
-    return (examples + kLanes - 1) / kLanes * kLanes;
-  }
 
  private:
   static constexpr std::size_t kLanes = 16;  ///< Examples side by side.
 
+  std::size_t features_ = 0;
   std::size_t blocks_ = 0;
   std::size_t quads_ = 0;                 ///< Features, in fours.
   std::span<const std::uint8_t> packed_;  ///< [block][quad][lane][4]

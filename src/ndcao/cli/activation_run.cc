@@ -14,6 +14,7 @@
 #include "ndcao/cli/interrupt.h"
 #include "ndcao/cli/progress.h"
 #include "ndcao/cli/run_follower.h"
+#include "ndcao/cli/score_json.h"
 #include "ndcao/evaluate/torch/network_problem.h"
 #include "ndcao/report/metrics.h"
 #include "ndcao/worker/activation_session.h"
@@ -99,12 +100,8 @@ void PrintEnding(const Ending& ending, RunDirectory& run, const ActivationReplic
 }
 
 std::string EndingJson(const Ending& ending, RunDirectory& run, const ActivationReplica& replica) {
-  const auto number = [](double x) { return std::isfinite(x) ? nlohmann::json(x) : nullptr; };
   const ActivationCounters& counters = replica.counters();
-  nlohmann::ordered_json json;
-  json["test_accuracy"] = number(ending.score.accuracy);
-  json["test_loss"] = number(ending.score.loss);
-  json["train_loss"] = number(replica.train_loss());
+  nlohmann::ordered_json json = ScoreJson(ending.score, replica.train_loss());
   json["image_forwards"] = counters.image_forwards;
   json["image_forwards_wasted"] = 0;
   json["loss_evaluations"] = counters.evaluations;

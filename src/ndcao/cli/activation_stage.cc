@@ -8,6 +8,7 @@
 #include "ndcao/base/hash.h"
 #include "ndcao/cli/command.h"
 #include "ndcao/cli/progress.h"
+#include "ndcao/cli/score_json.h"
 #include "ndcao/cli/stage_host.h"
 #include "ndcao/evaluate/torch/stage_model.h"
 #include "ndcao/journal/file/snapshot_store.h"

@@ -14,6 +14,7 @@
 #include "ndcao/cli/pictures.h"
 #include "ndcao/cli/run_location.h"
 #include "ndcao/cli/run_options.h"
+#include "ndcao/cli/score_json.h"
 #include "ndcao/cli/train_run.h"
 
 namespace ndcao {
@@ -133,14 +134,10 @@ Result<Measurement> Measure(const Subject& subject) {
 }
 
 Result<nlohmann::ordered_json> Json(const Subject& subject, const Measurement& measured) {
-  const auto number = [](double x) { return std::isfinite(x) ? nlohmann::json(x) : nullptr; };
   const RunSpec& spec = subject.spec;
   NDCAO_ASSIGN(const Partition partition,
                MakePartition(spec.blocks, spec.blocks_text, subject.problem->layout(), spec.seed));
-  nlohmann::ordered_json json;
-  json["test_accuracy"] = number(measured.test.accuracy);
-  json["test_loss"] = number(measured.test.loss);
-  json["train_loss"] = number(measured.train_loss);
+  nlohmann::ordered_json json = ScoreJson(measured.test, measured.train_loss);
   json["image_forwards"] = measured.image_forwards;
   json["loss_evaluations"] = measured.evaluations;
   json["wall_seconds"] = measured.seconds;

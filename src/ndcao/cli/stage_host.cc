@@ -10,6 +10,7 @@
 #include "ndcao/cli/command.h"
 #include "ndcao/cli/interrupt.h"
 #include "ndcao/cli/run_options.h"
+#include "ndcao/cli/score_json.h"
 #include "ndcao/cli/train_run.h"
 #include "ndcao/evaluate/torch/runtime.h"
 #include "ndcao/journal/nats/names.h"
@@ -122,10 +123,6 @@ std::optional<Result<int>> StageHost::Broken(const Result<StageResult>& result) 
   }
   if (result.ok()) return std::nullopt;
   return Result<int>(result.error().Context(fmt::format("run {}", run())));
-}
-
-nlohmann::json JsonNumber(double x) {
-  return std::isfinite(x) ? nlohmann::json(x) : nlohmann::json(nullptr);
 }
 
 nlohmann::ordered_json StageHost::Describe(const StageResult& result, std::size_t resident) const {

@@ -81,9 +81,6 @@ class StageHost {
   std::unique_ptr<Channel> channel_;
 };
 
-/// null for what is no number.
-nlohmann::json JsonNumber(double x);
-
 /// Train the stage until the run ends; the exit code.
 Result<int> TrainWeightStage(StageHost& host);
 Result<int> TrainActivationStage(StageHost& host);

@@ -15,17 +15,13 @@
 #include "ndcao/cli/interrupt.h"
 #include "ndcao/cli/progress.h"
 #include "ndcao/cli/run_follower.h"
+#include "ndcao/cli/score_json.h"
 #include "ndcao/evaluate/torch/network_problem.h"
 #include "ndcao/report/metrics.h"
 #include "ndcao/report/page.h"
 
 namespace ndcao {
 namespace {
-
-/// NaN has no place in JSON: null.
-nlohmann::json Number(double value) {
-  return std::isfinite(value) ? nlohmann::json(value) : nlohmann::json(nullptr);
-}
 
 struct Summary {
   Score score;
@@ -36,10 +32,7 @@ struct Summary {
 
 nlohmann::ordered_json SummaryJson(const Summary& summary, RunHome& run, const Replica& replica) {
   const ReplicaCounters& counters = replica.counters();
-  nlohmann::ordered_json json;
-  json["test_accuracy"] = Number(summary.score.accuracy);
-  json["test_loss"] = Number(summary.score.loss);
-  json["train_loss"] = Number(summary.train_loss);
+  nlohmann::ordered_json json = ScoreJson(summary.score, summary.train_loss);
   json["image_forwards"] = counters.image_forwards;
   json["image_forwards_wasted"] = counters.image_forwards_wasted;
   json["loss_evaluations"] = counters.evaluations;

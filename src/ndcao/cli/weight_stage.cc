@@ -8,6 +8,7 @@
 #include "ndcao/cli/command.h"
 #include "ndcao/cli/kept_fold.h"
 #include "ndcao/cli/progress.h"
+#include "ndcao/cli/score_json.h"
 #include "ndcao/cli/stage_host.h"
 #include "ndcao/evaluate/torch/stage_model.h"
 #include "ndcao/journal/file/snapshot_store.h"

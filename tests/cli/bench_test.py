@@ -20,6 +20,15 @@ class BenchTest(Program):
         self.assertGreater(result["limit"], 0)
         self.assertLess(result["limit"], 1)
 
+    def test_activations_are_measured_against_passes_and_products(self):
+        result = self.json("bench", "throughput", *SMALL, "--probe", "activations", "--batch", "64",
+                           "--repeats", "1", "--seconds", "0.2", "--json")
+        # Two passes and one product for each image of a step.
+        bare = (2 / result["inference_images_per_second"]
+                + 1 / result["products_images_per_second"])
+        self.assertAlmostEqual(result["ratio"],
+                               bare / (2 / result["training_images_per_second"]), places=6)
+
     def test_the_limit_is_for_mlps(self):
         refused = self.run_ndcao("bench", "throughput", "--model", "lenet5", "--limit", code=2)
         self.assertIn("--limit", refused.stderr)

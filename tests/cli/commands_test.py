@@ -28,6 +28,7 @@ class TrainTest(Program):
         self.assertEqual(score["digest"], summary["digest"])
         self.assertAlmostEqual(score["test_accuracy"], summary["test_accuracy"])
         self.assertLess(abs(score["train_loss"] - score["test_loss"]), 0.2)
+        self.assertNotEqual(score["train_loss"], score["test_loss"])
         self.assertEqual(score["image_forwards"], 20000)
         for key in ("blocks", "journal_bytes", "run_dir"):
             self.assertEqual(score[key], summary[key])

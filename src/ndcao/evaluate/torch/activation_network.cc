@@ -80,10 +80,10 @@ class ActivationNetwork : public ActivationEvaluator {
         const at::Tensor made_up = at::full({static_cast<std::int64_t>(examples.size()),
                                              static_cast<std::int64_t>(plan_.plan.sites[i].units)},
                                             0.1f);
-        const auto signals = SignalsOfCalls(plan_.sites[i], *tape, made_up);
-        for (std::size_t c = 0; c < signals.size(); ++c) {
-          products.push_back({plan_.sites[i].calls[c].call, signals[c]});
-        }
+        SignalsOfCalls(plan_.sites[i], *tape, made_up,
+                       [&](std::size_t c, const at::Tensor& signal) {
+                         products.push_back({plan_.sites[i].calls[c].call, signal});
+                       });
       }
     }));
     return std::function<Status()>([this, tape, products, gradient] {
@@ -107,7 +107,7 @@ class ActivationNetwork : public ActivationEvaluator {
     NDCAO_TRY(evaluator_.Select(examples));
     return CatchTorch("forward pass", [&] {
       const c10::InferenceMode guard;
-      tape = OperationTape::Record([&] { return RunModel(); }, plan_.keep);
+      tape = OperationTape::Record([&] { return RunModel(); }, plan_.keep, plan_.spent);
     });
   }
 

@@ -42,8 +42,11 @@ class Signals {
     Multiply(tensor);
     const auto whole = signals_.find(KeyOf(tensor));
     const auto parts = parts_.find(KeyOf(tensor));
-    if (parts == parts_.end()) return whole == signals_.end() ? at::Tensor() : whole->second;
-    return whole == signals_.end() ? parts->second : whole->second + parts->second;
+    const auto rows = rows_.find(KeyOf(tensor));
+    at::Tensor sum = whole == signals_.end() ? at::Tensor() : whole->second;
+    if (parts != parts_.end()) sum = sum.defined() ? sum + parts->second : parts->second;
+    if (rows == rows_.end()) return sum;
+    return sum.defined() ? sum + rows->second.Filled() : rows->second.Filled();
   }
   void Seed(const at::Tensor& point, const at::Tensor& signal) { signals_[KeyOf(point)] = signal; }
   void Add(const at::Tensor& tensor, const at::Tensor& signal) {
@@ -62,8 +65,16 @@ class Signals {
   /// The signal of a tensor if it is a product and nothing more; empty otherwise.
   std::optional<ProductSignal> Product(const at::Tensor& tensor) const {
     const auto found = products_.find(KeyOf(tensor));
-    if (found == products_.end() || parts_.contains(KeyOf(tensor))) return std::nullopt;
+    const bool more = parts_.contains(KeyOf(tensor)) || rows_.contains(KeyOf(tensor));
+    if (found == products_.end() || more) return std::nullopt;
     return found->second;
+  }
+  /// Lets go of a signal that has been used, so that its memory serves again.
+  void Forget(const at::Tensor& tensor) {
+    signals_.erase(KeyOf(tensor));
+    products_.erase(KeyOf(tensor));
+    parts_.erase(KeyOf(tensor));
+    rows_.erase(KeyOf(tensor));
   }
   /// A tensor to add parts to, zero at first.
   at::Tensor& Parts(const at::Tensor& tensor) {
@@ -71,8 +82,53 @@ class Signals {
     if (!sum.defined()) sum = at::zeros_like(tensor, at::MemoryFormat::Contiguous);
     return sum;
   }
+  /// Adds a signal at one index of a dimension.
+  void AddRow(const at::Tensor& tensor, std::int64_t dim, std::int64_t index,
+              const at::Tensor& signal) {
+    if (!Wants(tensor)) return;
+    if (dim < 0) dim += tensor.dim();
+    if (index < 0) index += tensor.size(dim);
+    Rows& rows = rows_[KeyOf(tensor)];
+    if (!rows.of.defined()) rows = Rows(tensor, dim);
+    if (rows.dim != dim) {
+      at::select(Parts(tensor), dim, index).add_(signal);
+    } else {
+      rows.Add(index, signal);
+    }
+  }
 
  private:
+  /// A signal that comes row by row; memory is not cleared before it is filled.
+  struct Rows {
+    Rows() = default;
+    Rows(const at::Tensor& tensor, std::int64_t d)
+        : of(at::empty(tensor.sizes())),
+          dim(d),
+          filled(static_cast<std::size_t>(tensor.size(d)), false) {}
+
+    void Add(std::int64_t index, const at::Tensor& signal) {
+      const auto i = static_cast<std::size_t>(index);
+      at::Tensor row = at::select(of, dim, index);
+      if (filled[i]) {
+        row.add_(signal);
+      } else {
+        row.copy_(signal);
+      }
+      filled[i] = true;
+    }
+    const at::Tensor& Filled() {
+      for (std::size_t i = 0; i < filled.size(); ++i) {
+        if (!filled[i]) at::select(of, dim, static_cast<std::int64_t>(i)).zero_();
+        filled[i] = true;
+      }
+      return of;
+    }
+
+    at::Tensor of;
+    std::int64_t dim = 0;
+    std::vector<bool> filled;
+  };
+
   void Multiply(const at::Tensor& tensor) {
     const auto found = products_.find(KeyOf(tensor));
     if (found == products_.end()) return;
@@ -85,6 +141,7 @@ class Signals {
   std::unordered_map<Key, at::Tensor> signals_;
   std::unordered_map<Key, ProductSignal> products_;
   std::unordered_map<Key, at::Tensor> parts_;
+  std::unordered_map<Key, Rows> rows_;
 };
 
 using PullOne = void (*)(const Operation&, const at::Tensor& signal, Signals&);
@@ -161,7 +218,7 @@ void PullSlice(const Operation& op, const at::Tensor& signal, Signals& out) {
 }
 
 void PullSelect(const Operation& op, const at::Tensor& signal, Signals& out) {
-  at::select(out.Parts(op.tensor(0)), op.inputs[1].toInt(), op.inputs[2].toInt()).add_(signal);
+  out.AddRow(op.tensor(0), op.inputs[1].toInt(), op.inputs[2].toInt(), signal);
 }
 
 void PullSigmoid(const Operation& op, const at::Tensor& signal, Signals& out) {
@@ -252,8 +309,10 @@ void PullThrough(const Operation& op, const at::Tensor& signal, Signals& out) {
 }
 
 enum class Kind { kRectifier, kSelection, kSum, kOther };
+enum class Reads { kNothing, kInputs, kResult };  // values; shapes are always there
 struct Rule {
   Kind kind;
+  Reads reads;
   PullOne pull;
   bool (*applies)(const Operation&) = [](const Operation&) { return true; };
 };
@@ -270,27 +329,27 @@ bool OverDimensions(const Operation& op) {
 
 const std::map<std::string, Rule>& Rules() {
   static const auto& rules = *new std::map<std::string, Rule>{
-      {"aten::relu", {Kind::kRectifier, PullRelu}},
+      {"aten::relu", {Kind::kRectifier, Reads::kResult, PullRelu}},
       {"aten::clamp_min",
-       {Kind::kRectifier, PullClampMin,
+       {Kind::kRectifier, Reads::kInputs, PullClampMin,
         [](const Operation& op) {
           return op.overload().empty() && op.inputs[1].toScalar().to<double>() == 0;
         }}},
-      {"aten::maximum", {Kind::kSelection, PullMaximum, SameShapes}},
-      {"aten::slice", {Kind::kSelection, PullSlice}},
-      {"aten::max_pool2d", {Kind::kSelection, PullMaxPool}},
-      {"aten::dropout", {Kind::kSelection, PullThrough, Idle}},
-      {"aten::feature_dropout", {Kind::kSelection, PullThrough, Idle}},
-      {"aten::add", {Kind::kSum, PullSum}},
-      {"aten::sub", {Kind::kSum, PullDifference}},
-      {"aten::neg", {Kind::kOther, PullNegative}},
-      {"aten::mean", {Kind::kOther, PullMean, OverDimensions}},
-      {"aten::mul", {Kind::kOther, PullProduct, SameShapes}},
-      {"aten::sigmoid", {Kind::kOther, PullSigmoid}},
-      {"aten::tanh", {Kind::kOther, PullTanh}},
-      {"aten::select", {Kind::kSelection, PullSelect}},
-      {"aten::chunk", {Kind::kSelection, PullThrough}},
-      {"aten::split", {Kind::kSelection, PullThrough}}};
+      {"aten::maximum", {Kind::kSelection, Reads::kInputs, PullMaximum, SameShapes}},
+      {"aten::slice", {Kind::kSelection, Reads::kNothing, PullSlice}},
+      {"aten::max_pool2d", {Kind::kSelection, Reads::kInputs, PullMaxPool}},
+      {"aten::dropout", {Kind::kSelection, Reads::kNothing, PullThrough, Idle}},
+      {"aten::feature_dropout", {Kind::kSelection, Reads::kNothing, PullThrough, Idle}},
+      {"aten::add", {Kind::kSum, Reads::kNothing, PullSum}},
+      {"aten::sub", {Kind::kSum, Reads::kNothing, PullDifference}},
+      {"aten::neg", {Kind::kOther, Reads::kNothing, PullNegative}},
+      {"aten::mean", {Kind::kOther, Reads::kNothing, PullMean, OverDimensions}},
+      {"aten::mul", {Kind::kOther, Reads::kInputs, PullProduct, SameShapes}},
+      {"aten::sigmoid", {Kind::kOther, Reads::kResult, PullSigmoid}},
+      {"aten::tanh", {Kind::kOther, Reads::kResult, PullTanh}},
+      {"aten::select", {Kind::kSelection, Reads::kNothing, PullSelect}},
+      {"aten::chunk", {Kind::kSelection, Reads::kNothing, PullThrough}},
+      {"aten::split", {Kind::kSelection, Reads::kNothing, PullThrough}}};
   return rules;
 }
 
@@ -336,6 +395,13 @@ std::unordered_set<Key> SeenOutside(const OperationTape& tape) {
 
 }  // namespace
 
+void VisitReadByPullBack(const Operation& operation,
+                         const std::function<void(const at::Tensor&)>& visit) {
+  const Reads reads = RuleOf(operation)->reads;
+  if (reads == Reads::kInputs) VisitInputs(operation, visit);
+  if (reads == Reads::kResult) VisitResults(operation, visit);
+}
+
 LocalTail FindTail(const OperationTape& tape, std::size_t begin) {
   const auto& operations = tape.operations();
   const std::unordered_set<Key> seen = SeenOutside(tape);
@@ -367,10 +433,9 @@ LocalTail FindTail(const OperationTape& tape, std::size_t begin) {
   return tail;
 }
 
-std::vector<at::Tensor> PullBack(const OperationTape& tape,
-                                 const std::vector<std::size_t>& operations,
-                                 const std::vector<PointSignal>& points,
-                                 const std::vector<std::size_t>& begins) {
+void PullBack(const OperationTape& tape, const std::vector<std::size_t>& operations,
+              const std::vector<PointSignal>& points, const std::vector<std::size_t>& begins,
+              const std::function<void(std::size_t i, const at::Tensor& signal)>& take) {
   const auto& all = tape.operations();
   std::unordered_set<Key> inside;
   std::unordered_map<Key, const Operation*> producers;
@@ -386,14 +451,23 @@ std::vector<at::Tensor> PullBack(const OperationTape& tape,
   for (const PointSignal& point : points) {
     signals.Seed(all[point.operation].output(), point.signal);
   }
+  std::size_t left = begins.size();
+  const auto take_from = [&](std::size_t operation) {  // what no earlier operation adds to
+    while (left > 0 && begins[left - 1] >= operation) {
+      --left;
+      take(left, signals.Of(all[begins[left]].output()));
+      if (begins[left] != operation) signals.Forget(all[begins[left]].output());
+    }
+  };
   for (auto i = operations.rbegin(); i != operations.rend(); ++i) {
-    if (PullCurve(all[*i], signals)) continue;
-    const at::Tensor at_result = AtResult(all[*i], signals);
-    if (at_result.defined()) Rules().at(all[*i].name()).pull(all[*i], at_result, signals);
+    take_from(*i);
+    if (!PullCurve(all[*i], signals)) {
+      const at::Tensor at_result = AtResult(all[*i], signals);
+      if (at_result.defined()) Rules().at(all[*i].name()).pull(all[*i], at_result, signals);
+    }
+    VisitResults(all[*i], [&](const at::Tensor& t) { signals.Forget(t); });
   }
-  std::vector<at::Tensor> at_begins;
-  for (const std::size_t i : begins) at_begins.push_back(signals.Of(all[i].output()));
-  return at_begins;
+  take_from(0);
 }
 
 }  // namespace ndcao

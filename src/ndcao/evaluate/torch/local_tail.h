@@ -7,6 +7,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstddef>
+#include <functional>
 #include <vector>
 
 #include "ndcao/evaluate/torch/operation_tape.h"
@@ -31,19 +32,24 @@ struct LocalTail {
 /// layer's tail leads through its memory to the state after every later step.
 LocalTail FindTail(const OperationTape& tape, std::size_t begin);
 
+/// Calls `visit` with the tensors whose values PullBack reads to go back through an operation of a
+/// tail.
+void VisitReadByPullBack(const Operation& operation,
+                         const std::function<void(const at::Tensor&)>& visit);
+
 /// A signal at the result of an operation.
 struct PointSignal {
   std::size_t operation = 0;
   at::Tensor signal;
 };
 
-/// The signals at the points of tails, taken back through their `operations` (in order, of all of
-/// them) to the results of `begins`. A signal is all that its point does to the loss, so none is
-/// taken back through what comes after a point. `tape` is of any pass of the network in which the
-/// tails were found.
-std::vector<at::Tensor> PullBack(const OperationTape& tape,
-                                 const std::vector<std::size_t>& operations,
-                                 const std::vector<PointSignal>& points,
-                                 const std::vector<std::size_t>& begins);
+/// Calls `take` with the signals at the points of tails, taken back through their `operations` (in
+/// order, of all of them) to the results of `begins` (in order): i, and what reaches begins[i], the
+/// last first, each as soon as it is whole; undefined if nothing does. A signal is all that its
+/// point does to the loss, so none is taken back through what comes after a point. `tape` is of any
+/// pass of the network in which the tails were found.
+void PullBack(const OperationTape& tape, const std::vector<std::size_t>& operations,
+              const std::vector<PointSignal>& points, const std::vector<std::size_t>& begins,
+              const std::function<void(std::size_t i, const at::Tensor& signal)>& take);
 
 }  // namespace ndcao

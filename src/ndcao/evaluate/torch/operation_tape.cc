@@ -1,9 +1,11 @@
 #include "ndcao/evaluate/torch/operation_tape.h"
 
 #include <ATen/ATen.h>
+#include <ATen/native/Resize.h>
 #include <torch/library.h>
 
 #include <algorithm>
+#include <stdexcept>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -83,6 +85,21 @@ std::string ObstacleOf(const Operation& operation) {
   return "";
 }
 
+void LetGoOfValues(const at::Tensor& tensor) {
+  at::native::resize_bytes_cpu(tensor.storage().unsafeGetStorageImpl(), 0);
+}
+
+// Fails if the pass takes another course than the one in which spent values were found.
+void RequireValues(const std::vector<c10::IValue>& inputs) {
+  for (const c10::IValue& input : inputs) {
+    VisitTensors(input, [&](const at::Tensor& t) {
+      if (t.numel() > 0 && t.storage().nbytes() == 0) {
+        throw std::runtime_error("the network's operations depend on the values of its input");
+      }
+    });
+  }
+}
+
 using Fresh = std::unordered_map<const c10::TensorImpl*, at::Tensor>;
 
 bool Depends(const c10::IValue& value, const Fresh& fresh) {
@@ -113,6 +130,30 @@ c10::IValue Substitute(const c10::IValue& value, const Fresh& fresh) {
   return list;
 }
 
+using LastUse = std::unordered_map<const c10::TensorImpl*, std::size_t>;
+
+/// The last operation that takes in each tensor.
+LastUse LastUses(const std::vector<Operation>& operations) {
+  LastUse last;
+  for (std::size_t i = 0; i < operations.size(); ++i) {
+    for (const c10::IValue& input : operations[i].inputs) {
+      VisitTensors(input, [&](const at::Tensor& t) { last[t.unsafeGetTensorImpl()] = i; });
+    }
+  }
+  return last;
+}
+
+/// Lets go of what operation `i` was the last to take in, so that the memory serves again while
+/// it is still in the cache.
+void Forget(const Operation& operation, std::size_t i, const LastUse& last, Fresh& fresh) {
+  for (const c10::IValue& input : operation.inputs) {
+    VisitTensors(input, [&](const at::Tensor& t) {
+      const auto found = last.find(t.unsafeGetTensorImpl());
+      if (found != last.end() && found->second == i) fresh.erase(t.unsafeGetTensorImpl());
+    });
+  }
+}
+
 void Remember(const std::vector<c10::IValue>& before, const Stack& now, Fresh& fresh) {
   for (std::size_t i = 0; i < before.size(); ++i) {
     std::vector<const c10::TensorImpl*> old;
@@ -138,10 +179,11 @@ at::Tensor Operation::output() const {
   return !outputs.empty() && outputs[0].isTensor() ? outputs[0].toTensor() : at::Tensor();
 }
 
-OperationTape OperationTape::Record(const Forward& forward, const Keep& keep) {
+OperationTape OperationTape::Record(const Forward& forward, const Keep& keep, const Spent& spent) {
   OperationTape tape;
   tape.output_ = RunIntercepted(forward, [&](const c10::OperatorHandle& handle, Stack& stack) {
     Operation operation{handle, Top(stack, handle.schema().arguments().size()), {}};
+    if (!spent.empty()) RequireValues(operation.inputs);
     const auto kept = keep.find(tape.operations_.size());
     if (kept != keep.end()) {
       for (const std::size_t i : kept->second) {
@@ -153,6 +195,9 @@ OperationTape OperationTape::Record(const Forward& forward, const Keep& keep) {
     if (kept != keep.end()) operation.outputs[0] = operation.output().clone();
     if (tape.obstacle_.empty()) tape.obstacle_ = ObstacleOf(operation);
     tape.operations_.push_back(std::move(operation));
+    const auto gone = spent.find(tape.operations_.size() - 1);
+    if (gone == spent.end()) return;
+    for (const std::size_t i : gone->second) LetGoOfValues(tape.operations_[i].output());
   });
   return tape;
 }
@@ -161,6 +206,9 @@ ChangedPass OperationTape::Recompute(std::span<const Change> changes,
                                      std::span<const std::size_t> watch) const {
   ChangedPass pass;
   Fresh fresh;
+  LastUse last = LastUses(operations_);
+  last.erase(output_.unsafeGetTensorImpl());
+  for (const std::size_t i : watch) last.erase(operations_[i].output().unsafeGetTensorImpl());
   auto change = changes.begin();
   for (std::size_t i = changes.empty() ? operations_.size() : change->operation;
        i < operations_.size(); ++i) {
@@ -173,6 +221,7 @@ ChangedPass OperationTape::Recompute(std::span<const Change> changes,
         stack.push_back(Depends(input, fresh) ? Substitute(input, fresh) : input);
       }
       operation.handle.callBoxed(&stack);
+      Forget(operation, i, last, fresh);
       Remember(operation.outputs, stack, fresh);
     }
     if (change != changes.end() && change->operation == i) {

@@ -58,9 +58,15 @@ struct ChangedPass {
 /// inputs named, and the results.
 using Keep = std::map<std::size_t, std::vector<std::size_t>>;
 
+/// Operations whose first results' values go before the pass is over, by the operation after which
+/// they go; their shapes stay, and what shares their memory goes, too. For passes that do the same
+/// operations as the one in which they were found.
+using Spent = std::map<std::size_t, std::vector<std::size_t>>;
+
 class OperationTape {
  public:
-  static OperationTape Record(const Forward& forward, const Keep& keep = {});
+  static OperationTape Record(const Forward& forward, const Keep& keep = {},
+                              const Spent& spent = {});
 
   const std::vector<Operation>& operations() const { return operations_; }
   const at::Tensor& output() const { return output_; }

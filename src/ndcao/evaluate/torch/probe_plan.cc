@@ -9,6 +9,7 @@
 #include <set>
 
 #include "ndcao/evaluate/torch/runtime.h"
+#include "ndcao/evaluate/torch/spent_values.h"
 #include "ndcao/evaluate/torch/unit_cells.h"
 
 namespace ndcao {
@@ -38,7 +39,11 @@ class Planner {
     NDCAO_TRY(FindPoints());
     Group();
     ListUnprobed();
-    if (!result_.plan.whole_passes.empty()) KeepInputs();
+    if (!result_.plan.whole_passes.empty()) {
+      KeepInputs();
+    } else {
+      FindSpentValues();
+    }
     return std::move(result_);
   }
 
@@ -245,6 +250,21 @@ class Planner {
         result_.keep[call.call.operation].push_back(call.call.input);
       }
     }
+  }
+
+  void FindSpentValues() {
+    TapeUses uses;
+    for (std::size_t i = 0; i < result_.sites.size(); ++i) {
+      const TorchSite& site = result_.sites[i];
+      std::vector<std::size_t>& together = uses.changes.emplace_back();
+      if (result_.plan.sites[i].kind == SiteKind::kWeights) {
+        together = {site.calls.front().call.operation};
+      }
+      for (const ProbePoint& point : site.points) together.push_back(point.operation);
+      uses.tails.insert(uses.tails.end(), site.tail.begin(), site.tail.end());
+      for (const SiteCall& call : site.calls) uses.calls.push_back(call.call);
+    }
+    result_.spent = FindSpent(passes_.three, uses, memory_);
   }
 
   void ListUnprobed() {

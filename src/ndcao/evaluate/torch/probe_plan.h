@@ -42,6 +42,7 @@ struct TorchPlan {
   std::vector<TorchSite> sites;  ///< One for each of plan.sites.
   std::size_t operations = 0;    ///< Of a pass.
   Keep keep;                     ///< What tapes of its passes have to keep.
+  Spent spent;                   ///< What they need not, if passes are changed at sites alone.
 };
 
 /// What the end of a pass is: the network's outputs, or a cut behind which another stage goes on.

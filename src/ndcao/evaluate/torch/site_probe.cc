@@ -160,8 +160,8 @@ at::Tensor Signs(std::uint64_t seed, std::uint64_t step, std::uint32_t stream, s
   return signs;
 }
 
-std::vector<at::Tensor> SignalsOfCalls(const TorchSite& site, const OperationTape& tape,
-                                       const at::Tensor& signal) {
+void SignalsOfCalls(const TorchSite& site, const OperationTape& tape, const at::Tensor& signal,
+                    const std::function<void(std::size_t call, const at::Tensor& signal)>& take) {
   std::vector<PointSignal> at_points;
   std::int64_t from = 0;
   for (const ProbePoint& point : site.points) {
@@ -174,16 +174,15 @@ std::vector<at::Tensor> SignalsOfCalls(const TorchSite& site, const OperationTap
   }
   std::vector<std::size_t> begins;
   for (const SiteCall& call : site.calls) begins.push_back(call.call.operation);
-  return PullBack(tape, site.tail, at_points, begins);
+  PullBack(tape, site.tail, at_points, begins, take);
 }
 
 void AddOuterProducts(const TorchSite& site, const OperationTape& tape, const at::Tensor& signal,
                       const ParameterMemory& memory, const at::Tensor& gradient) {
-  const std::vector<at::Tensor> signals = SignalsOfCalls(site, tape, signal);
-  for (std::size_t i = 0; i < signals.size(); ++i) {
+  SignalsOfCalls(site, tape, signal, [&](std::size_t i, const at::Tensor& at_call) {
     const WeightCall& call = site.calls[i].call;
-    AddOuterProduct(call, tape.operations()[call.operation], signals[i], memory, gradient);
-  }
+    AddOuterProduct(call, tape.operations()[call.operation], at_call, memory, gradient);
+  });
 }
 
 void LearnSite(const TorchSite& site, const ProbeSite& described, const CleanPass& clean,

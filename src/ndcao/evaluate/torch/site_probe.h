@@ -75,10 +75,10 @@ void LearnSite(const TorchSite& site, const ProbeSite& described, const CleanPas
                const at::Tensor& estimator, const ParameterMemory& memory,
                const at::Tensor& gradient, SiteSums& sums);
 
-/// What the signal of every activation of the site, [B, units], is at the result of each of its
-/// calls.
-std::vector<at::Tensor> SignalsOfCalls(const TorchSite& site, const OperationTape& tape,
-                                       const at::Tensor& signal);
+/// Calls `take` with what the signal of every activation of the site, [B, units], is at the result
+/// of each of its calls: the call's index among them, the last first.
+void SignalsOfCalls(const TorchSite& site, const OperationTape& tape, const at::Tensor& signal,
+                    const std::function<void(std::size_t call, const at::Tensor& signal)>& take);
 
 /// The same as outer products into `gradient`.
 void AddOuterProducts(const TorchSite& site, const OperationTape& tape, const at::Tensor& signal,

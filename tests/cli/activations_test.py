@@ -38,6 +38,18 @@ class ActivationsTest(Program):
         marks = [entry for entry in map(json.loads, lines) if entry["type"] == "mark"]
         self.assertRegex(marks[-1]["note"], r"R2 fc1 0\.\d")
 
+    def test_a_wide_site_is_probed_twice(self):
+        few = [*FASHION, "--train-limit", "256", "--batch", "64", "--epochs", "1", "--quiet", "--json"]
+        for model, probes, passes in [("mlp:784-128-10", 1, 2), ("mlp:784-129-10", 2, 3),
+                                      ("lenet5", 2, 9)]:
+            run = self.path(model.replace(":", "_"))
+            summary = self.json("train", *few, "--model", model, "--out", run)
+            self.assertEqual(summary["image_forwards"], passes * 256, model)
+            shown = self.json("inspect", run, "--json")
+            self.assertIn(f"probes = {probes}\n", shown["spec"], model)
+            times = "once" if probes == 1 else "2 times"
+            self.assertIn(f"each is probed {times}", self.run_ndcao("inspect", run).stdout)
+
     def test_digest_depends_on_the_seed_and_not_on_threads_or_blocks(self):
         one = self.train("one", "--epochs", "1", "--threads", "1")
         two = self.train("two", "--epochs", "1", "--threads", "2")

@@ -12,10 +12,26 @@
 
 namespace ndcao {
 
+namespace {
+
+// A batch's probes, one for each example, span as many of the directions in which an estimator may
+// be wrong. Where it has more columns than two for an example, a second probe pays; more do not
+// (docs/results.md, "Probes of a site").
+std::uint32_t ProbesOfASite(const ProbePlan& plan, const RunSpec& spec) {
+  constexpr std::uint32_t kStrictProbes = 8;
+  constexpr std::uint64_t kColumnsOfAnExample = 2;
+  if (spec.activation.estimator == ActivationEstimator::kStrict) return kStrictProbes;
+  const bool wide = std::any_of(plan.sites.begin(), plan.sites.end(), [&](const ProbeSite& site) {
+    return site.kind != SiteKind::kOutput && site.columns > kColumnsOfAnExample * spec.batch;
+  });
+  return wide ? 2 : 1;
+}
+
+}  // namespace
+
 Status ResolveActivations(const RunOptions& options, RunSpec& spec) {
   constexpr std::uint32_t kBatch = 128;
   constexpr std::uint32_t kSlots = 2;
-  constexpr std::uint32_t kStrictProbes = 8;
   if (options.optimizer != "noise-budget") {
     return Invalid(fmt::format(
         "--optimizer {}: with --probe activations blocks learn by docs/activations.md, and what "
@@ -26,7 +42,6 @@ Status ResolveActivations(const RunOptions& options, RunSpec& spec) {
   const bool strict = options.estimator == "strict";
   spec.activation.estimator = strict ? ActivationEstimator::kStrict : ActivationEstimator::kLearned;
   spec.activation.rate = options.rate > 0 ? options.rate : strict ? 3e-3 : 2e-3;
-  spec.activation.probes = strict ? kStrictProbes : 1;
   if (options.sigma > 0) {
     spec.activation.sigma = options.sigma;
     spec.options.sigma = DefaultsFor(options.optimizer).value().options.sigma;
@@ -47,6 +62,7 @@ Status ResolveActivationBudget(const RunOptions& options, RunSetup& setup) {
         spec.objective));
   }
   NDCAO_ASSIGN(const auto network, NewActivationEvaluator(*setup.problem));
+  spec.activation.probes = ProbesOfASite(network->plan(), spec);
   if (spec.batch > setup.problem->examples()) {
     return Invalid(fmt::format("--batch {}: the training set has {} examples", spec.batch,
                                setup.problem->examples()));

@@ -30,11 +30,11 @@ const std::vector<CaseEntry>& CaseTable() {
   static const std::vector<CaseEntry> kEntries = {
       {1, "mlp:784-256-10", "mnist", "weights", "2M", "50M"},
       {1, "mlp:784-256-10", "mnist", "activations", "", "1800k"},
-      {2, "lenet5", "fashion-mnist", "activations", "600k", "1500k"},
+      {2, "lenet5", "fashion-mnist", "activations", "1080k", "2700k"},
       {2, "lenet5", "fashion-mnist", "weights", "", "10M"},
       {3, "resnet8", "fashion-mnist", "activations", "80k", "2400k"},
       {3, "resnet8", "fashion-mnist", "weights", "", "2M"},
-      {4, "lstm:28x128", "mnist", "activations", "100k", "900k"},
+      {4, "lstm:28x128", "mnist", "activations", "150k", "900k"},
       {4, "lstm:28x128", "mnist", "weights", "", "4M"},
   };
   return kEntries;

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdint>
 #include <nlohmann/json.hpp>
 #include <set>
 
@@ -52,7 +53,8 @@ std::string ProbesOf(const Block& block, const Layout& layout, const ProbePlan& 
   return fmt::format("{}", fmt::join(parts, "; "));
 }
 
-void PrintSites(const ProbePlan& plan, const std::optional<ActivationReplica>& replica) {
+void PrintSites(const ProbePlan& plan, const std::optional<ActivationReplica>& replica,
+                std::uint32_t probes) {
   fmt::print("\nsites {:>23}  {:<14} {:<24} {:>8} {:>8} {:>6} {:>6}\n", "", "operation", "probes",
              "units", "columns", "rerun", "R2");
   for (std::size_t i = 0; i < plan.sites.size(); ++i) {
@@ -62,9 +64,11 @@ void PrintSites(const ProbePlan& plan, const std::optional<ActivationReplica>& r
                NameOf(site.kind), site.units, site.columns, 100 * site.rerun,
                learns ? fmt::format("{:.2f}", replica->estimators()[i].foreseen()) : "-");
   }
-  fmt::print("\n{}\n", plan.whole_passes.empty()
-                           ? "a probe re-runs the operations that depend on what it changed"
-                           : "every probe is a whole forward pass, because " + plan.whole_passes);
+  fmt::print("\neach is probed {} in a step; {}\n",
+             probes == 1 ? "once" : fmt::format("{} times", probes),
+             plan.whole_passes.empty()
+                 ? "a probe re-runs the operations that depend on what it changed"
+                 : "every probe is a whole forward pass, because " + plan.whole_passes);
 }
 
 }  // namespace
@@ -150,7 +154,7 @@ Result<int> InspectActivations(RunDirectory& run, const Layout& layout, bool par
              FormatCount(static_cast<double>(counters.image_forwards)),
              FormatCount(static_cast<double>(replica ? replica->budget() : run.spec().budget)),
              digest);
-  PrintSites(plan, replica);
+  PrintSites(plan, replica, run.spec().activation.probes);
   constexpr std::size_t kShown = 20;
   fmt::print("\n{} blocks, and what they probe\n", partition.blocks().size());
   for (std::size_t i = 0; i < std::min(kShown, partition.blocks().size()); ++i) {

@@ -359,14 +359,6 @@ const Rule* RuleOf(const Operation& operation) {
   return found->second.applies(operation) ? &found->second : nullptr;
 }
 
-void VisitResults(const Operation& operation, const std::function<void(const at::Tensor&)>& visit) {
-  for (const c10::IValue& output : operation.outputs) VisitTensors(output, visit);
-}
-
-void VisitInputs(const Operation& operation, const std::function<void(const at::Tensor&)>& visit) {
-  for (const c10::IValue& input : operation.inputs) VisitTensors(input, visit);
-}
-
 bool GivesTensors(const Operation& operation) {
   bool found = false;
   VisitResults(operation, [&](const at::Tensor&) { found = true; });

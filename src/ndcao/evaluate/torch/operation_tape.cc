@@ -90,14 +90,12 @@ void LetGoOfValues(const at::Tensor& tensor) {
 }
 
 // Fails if the pass takes another course than the one in which spent values were found.
-void RequireValues(const std::vector<c10::IValue>& inputs) {
-  for (const c10::IValue& input : inputs) {
-    VisitTensors(input, [&](const at::Tensor& t) {
-      if (t.numel() > 0 && t.storage().nbytes() == 0) {
-        throw std::runtime_error("the network's operations depend on the values of its input");
-      }
-    });
-  }
+void RequireValues(const Operation& operation) {
+  VisitInputs(operation, [&](const at::Tensor& t) {
+    if (t.numel() > 0 && t.storage().nbytes() == 0) {
+      throw std::runtime_error("the network's operations depend on the values of its input");
+    }
+  });
 }
 
 using Fresh = std::unordered_map<const c10::TensorImpl*, at::Tensor>;
@@ -136,9 +134,7 @@ using LastUse = std::unordered_map<const c10::TensorImpl*, std::size_t>;
 LastUse LastUses(const std::vector<Operation>& operations) {
   LastUse last;
   for (std::size_t i = 0; i < operations.size(); ++i) {
-    for (const c10::IValue& input : operations[i].inputs) {
-      VisitTensors(input, [&](const at::Tensor& t) { last[t.unsafeGetTensorImpl()] = i; });
-    }
+    VisitInputs(operations[i], [&](const at::Tensor& t) { last[t.unsafeGetTensorImpl()] = i; });
   }
   return last;
 }
@@ -146,12 +142,10 @@ LastUse LastUses(const std::vector<Operation>& operations) {
 /// Lets go of what operation `i` was the last to take in, so that the memory serves again while
 /// it is still in the cache.
 void Forget(const Operation& operation, std::size_t i, const LastUse& last, Fresh& fresh) {
-  for (const c10::IValue& input : operation.inputs) {
-    VisitTensors(input, [&](const at::Tensor& t) {
-      const auto found = last.find(t.unsafeGetTensorImpl());
-      if (found != last.end() && found->second == i) fresh.erase(t.unsafeGetTensorImpl());
-    });
-  }
+  VisitInputs(operation, [&](const at::Tensor& t) {
+    const auto found = last.find(t.unsafeGetTensorImpl());
+    if (found != last.end() && found->second == i) fresh.erase(t.unsafeGetTensorImpl());
+  });
 }
 
 void Remember(const std::vector<c10::IValue>& before, const Stack& now, Fresh& fresh) {
@@ -175,6 +169,14 @@ void VisitTensors(const c10::IValue& value, const std::function<void(const at::T
   }
 }
 
+void VisitInputs(const Operation& operation, const std::function<void(const at::Tensor&)>& visit) {
+  for (const c10::IValue& input : operation.inputs) VisitTensors(input, visit);
+}
+
+void VisitResults(const Operation& operation, const std::function<void(const at::Tensor&)>& visit) {
+  for (const c10::IValue& output : operation.outputs) VisitTensors(output, visit);
+}
+
 at::Tensor Operation::output() const {
   return !outputs.empty() && outputs[0].isTensor() ? outputs[0].toTensor() : at::Tensor();
 }
@@ -183,7 +185,7 @@ OperationTape OperationTape::Record(const Forward& forward, const Keep& keep, co
   OperationTape tape;
   tape.output_ = RunIntercepted(forward, [&](const c10::OperatorHandle& handle, Stack& stack) {
     Operation operation{handle, Top(stack, handle.schema().arguments().size()), {}};
-    if (!spent.empty()) RequireValues(operation.inputs);
+    if (!spent.empty()) RequireValues(operation);
     const auto kept = keep.find(tape.operations_.size());
     if (kept != keep.end()) {
       for (const std::size_t i : kept->second) {
@@ -246,16 +248,13 @@ std::size_t OperationTape::Dependents(std::size_t operation) const {
   std::size_t count = 0;
   for (std::size_t i = operation + 1; i < operations_.size(); ++i) {
     bool depends = false;
-    for (const c10::IValue& input : operations_[i].inputs) {
-      VisitTensors(input, [&](const at::Tensor& t) {
-        depends = depends || dirty.contains(t.unsafeGetTensorImpl());
-      });
-    }
+    VisitInputs(operations_[i], [&](const at::Tensor& t) {
+      depends = depends || dirty.contains(t.unsafeGetTensorImpl());
+    });
     if (!depends) continue;
     ++count;
-    for (const c10::IValue& output : operations_[i].outputs) {
-      VisitTensors(output, [&](const at::Tensor& t) { dirty.insert(t.unsafeGetTensorImpl()); });
-    }
+    VisitResults(operations_[i],
+                 [&](const at::Tensor& t) { dirty.insert(t.unsafeGetTensorImpl()); });
   }
   return count;
 }

@@ -43,6 +43,10 @@ struct Operation {
 /// Calls `visit` with every tensor in a value: itself, or the elements of a list.
 void VisitTensors(const c10::IValue& value, const std::function<void(const at::Tensor&)>& visit);
 
+/// The same with every tensor that an operation takes in, and with every one that it gives.
+void VisitInputs(const Operation& operation, const std::function<void(const at::Tensor&)>& visit);
+void VisitResults(const Operation& operation, const std::function<void(const at::Tensor&)>& visit);
+
 /// `delta` is added to the first result of operation `operation`.
 struct Change {
   std::size_t operation = 0;

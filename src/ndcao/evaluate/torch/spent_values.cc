@@ -14,14 +14,6 @@ namespace {
 using Key = const c10::StorageImpl*;
 Key KeyOf(const at::Tensor& tensor) { return tensor.storage().unsafeGetStorageImpl(); }
 
-void VisitInputs(const Operation& operation, const std::function<void(const at::Tensor&)>& visit) {
-  for (const c10::IValue& input : operation.inputs) VisitTensors(input, visit);
-}
-
-void VisitResults(const Operation& operation, const std::function<void(const at::Tensor&)>& visit) {
-  for (const c10::IValue& output : operation.outputs) VisitTensors(output, visit);
-}
-
 std::unordered_set<Key> Read(const OperationTape& tape, const TapeUses& uses) {
   const auto& operations = tape.operations();
   std::unordered_set<Key> read = {KeyOf(tape.output())};

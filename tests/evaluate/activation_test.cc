@@ -5,6 +5,7 @@
 #include <torch/csrc/jit/runtime/graph_executor.h>
 #include <torch/script.h>
 
+#include <algorithm>
 #include <map>
 #include <memory>
 #include <numeric>
@@ -119,6 +120,22 @@ std::vector<Network> Networks() {
                            {"c.weight", {4, 2}}}),
                  {2, 6, 6},
                  3});
+  all.push_back({"idle dropout",
+                 Describe("    h = torch.linear(x, self.a.weight, self.a.bias)\n"
+                          "    h = torch.dropout(h, 0.5, False).relu()\n"
+                          "    y = torch.linear(h, self.b.weight)\n"
+                          "    return h + torch.dropout(y, 0.5, False)\n",
+                          {{"a.weight", {4, 5}}, {"a.bias", {4}}, {"b.weight", {4, 4}}}),
+                 {5},
+                 2});
+  all.push_back({"rows out of order",
+                 Describe("    rows = torch.linear(x, self.a.weight)\n"
+                          "    late = torch.linear(torch.tanh(x), self.b.weight)\n"
+                          "    sum = rows[:, 2] * late[:, 2] + rows[:, 0] * rows[:, 0]\n"
+                          "    return sum + rows[:, 2] * late[0:, 1]\n",
+                          {{"a.weight", {4, 5}}, {"b.weight", {4, 5}}}),
+                 {3, 5},
+                 1});
   all.push_back({"residual",
                  Describe("    y = torch.conv2d(x, self.a.weight, self.a.bias, padding=1).relu()\n"
                           "    z = torch.conv2d(y, self.b.weight, self.b.bias, padding=1)\n"
@@ -400,15 +417,17 @@ std::size_t BytesOfResults(const OperationTape& tape) {
 }
 
 // The sum of the gates' two terms, for example; all other tests here pass on such tapes.
-TEST(ProbePlanTest, ATapeOfARecurrentLayerLetsGoOfHalfItsValues) {
-  for (const Network& network : Networks()) {
-    if (std::string(network.name) != "lstm gates") continue;
-    Fixture f(network);
-    const at::NoGradGuard no_gradients;
-    const OperationTape whole = OperationTape::Record([&] { return f.Run(f.input); });
-    EXPECT_LT(BytesOfResults(f.tape), BytesOfResults(whole) * 6 / 10);
-    EXPECT_TRUE(at::equal(f.tape.output(), whole.output()));
-  }
+TEST(ProbePlanTest, ATapeOfARecurrentLayerLetsGoOfMuchOfItsValues) {
+  const std::vector<Network> all = Networks();
+  const auto found = std::find_if(all.begin(), all.end(), [](const Network& network) {
+    return std::string(network.name) == "lstm gates";
+  });
+  ASSERT_NE(found, all.end());
+  Fixture f(*found);
+  const at::NoGradGuard no_gradients;
+  const OperationTape whole = OperationTape::Record([&] { return f.Run(f.input); });
+  EXPECT_LT(BytesOfResults(f.tape), BytesOfResults(whole) * 6 / 10);
+  EXPECT_TRUE(at::equal(f.tape.output(), whole.output()));
 }
 
 TEST(OperationTapeTest, APassThatNeedsSpentValuesFails) {
@@ -424,6 +443,20 @@ TEST(OperationTapeTest, APassThatNeedsSpentValuesFails) {
   const at::NoGradGuard no_gradients;
   EXPECT_FLOAT_EQ(tape(false).output().sum().item<float>(), 6 * 16);
   EXPECT_THROW(tape(true), std::runtime_error);
+}
+
+// A copy in the pass that was planned for, a view in this one: the memory is the input's own.
+TEST(OperationTapeTest, WhatOthersOwnIsNotLetGo) {
+  const auto record = [](const at::Tensor& x) {
+    return OperationTape::Record([&] { return x.transpose(0, 1).reshape({-1}) * 2; }, {},
+                                 {{2, {1}}});
+  };
+  const at::NoGradGuard no_gradients;
+  const at::Tensor many = at::ones({2, 3});
+  EXPECT_FLOAT_EQ(record(many).output().sum().item<float>(), 12);
+  const at::Tensor one = at::ones({1, 3});
+  EXPECT_THROW(record(one), std::runtime_error);
+  EXPECT_FLOAT_EQ(one.sum().item<float>(), 3);
 }
 
 TEST(ProbePlanTest, ManyActivationsShareColumns) {

@@ -14,15 +14,14 @@ namespace ndcao {
 
 namespace {
 
-// A batch's probes, one for each example, span as many of the directions in which an estimator may
-// be wrong. Where it has more columns than two for an example, a second probe pays; more do not
-// (docs/results.md, "Probes of a site").
+// An estimator with many columns learns slowly from one probe of each example; a second one pays at
+// equal epochs, more do not (docs/results.md, "Probes of a site").
 std::uint32_t ProbesOfASite(const ProbePlan& plan, const RunSpec& spec) {
   constexpr std::uint32_t kStrictProbes = 8;
-  constexpr std::uint64_t kColumnsOfAnExample = 2;
+  constexpr std::uint64_t kColumnsForOneProbe = 256;
   if (spec.activation.estimator == ActivationEstimator::kStrict) return kStrictProbes;
   const bool wide = std::any_of(plan.sites.begin(), plan.sites.end(), [&](const ProbeSite& site) {
-    return site.kind != SiteKind::kOutput && site.columns > kColumnsOfAnExample * spec.batch;
+    return site.kind != SiteKind::kOutput && site.columns > kColumnsForOneProbe;
   });
   return wide ? 2 : 1;
 }

@@ -64,7 +64,7 @@ void PrintSites(const ProbePlan& plan, const std::optional<ActivationReplica>& r
                NameOf(site.kind), site.units, site.columns, 100 * site.rerun,
                learns ? fmt::format("{:.2f}", replica->estimators()[i].foreseen()) : "-");
   }
-  fmt::print("\neach is probed {} in a step; {}\n",
+  fmt::print("\neach but the outputs is probed {} in a step; {}\n",
              probes == 1 ? "once" : fmt::format("{} times", probes),
              plan.whole_passes.empty()
                  ? "a probe re-runs the operations that depend on what it changed"

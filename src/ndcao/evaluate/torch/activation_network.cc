@@ -107,7 +107,9 @@ class ActivationNetwork : public ActivationEvaluator {
     NDCAO_TRY(evaluator_.Select(examples));
     return CatchTorch("forward pass", [&] {
       const c10::InferenceMode guard;
-      tape = OperationTape::Record([&] { return RunModel(); }, plan_.keep, plan_.spent);
+      // Of one example a view may be what is a copy of more.
+      const Spent& spent = examples.size() > 1 ? plan_.spent : Spent();
+      tape = OperationTape::Record([&] { return RunModel(); }, plan_.keep, spent);
     });
   }
 

@@ -305,6 +305,9 @@ at::Tensor AtResult(const Operation& op, Signals& signals) {
 }
 
 void PullThrough(const Operation& op, const at::Tensor& signal, Signals& out) {
+  const at::Tensor result = op.output();
+  if (result.defined() && KeyOf(result) == KeyOf(op.tensor(0)))
+    return;  // an idle dropout gives what it is given
   out.Add(op.tensor(0), signal);
 }
 
@@ -457,7 +460,11 @@ void PullBack(const OperationTape& tape, const std::vector<std::size_t>& operati
       const at::Tensor at_result = AtResult(all[*i], signals);
       if (at_result.defined()) Rules().at(all[*i].name()).pull(all[*i], at_result, signals);
     }
-    VisitResults(all[*i], [&](const at::Tensor& t) { signals.Forget(t); });
+    std::unordered_set<Key> given;  // and given on, if it is among the results
+    VisitInputs(all[*i], [&](const at::Tensor& t) { given.insert(KeyOf(t)); });
+    VisitResults(all[*i], [&](const at::Tensor& t) {
+      if (!given.contains(KeyOf(t))) signals.Forget(t);
+    });
   }
   take_from(0);
 }

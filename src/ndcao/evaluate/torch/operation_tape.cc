@@ -85,18 +85,53 @@ std::string ObstacleOf(const Operation& operation) {
   return "";
 }
 
-void LetGoOfValues(const at::Tensor& tensor) {
-  at::native::resize_bytes_cpu(tensor.storage().unsafeGetStorageImpl(), 0);
-}
+/// Lets go of results' values, each after its last use. Fails if the pass takes another course than
+/// the one in which they were found to be spent.
+class Spender {
+ public:
+  explicit Spender(const Spent& spent) : spent_(spent) {}
 
-// Fails if the pass takes another course than the one in which spent values were found.
-void RequireValues(const Operation& operation) {
-  VisitInputs(operation, [&](const at::Tensor& t) {
-    if (t.numel() > 0 && t.storage().nbytes() == 0) {
-      throw std::runtime_error("the network's operations depend on the values of its input");
+  void Before(const Operation& operation) {
+    if (spent_.empty()) return;
+    VisitInputs(operation, [&](const at::Tensor& t) {
+      RequireValues(t);
+      if (t.has_storage()) known_.insert(t.storage().unsafeGetStorageImpl());
+    });
+  }
+
+  void After(const std::vector<Operation>& operations) {
+    if (spent_.empty()) return;
+    const std::size_t now = operations.size() - 1;
+    VisitResults(operations[now], [&](const at::Tensor& t) {
+      if (!t.has_storage()) return;
+      const auto* storage = t.storage().unsafeGetStorageImpl();
+      if (known_.insert(storage).second) made_[storage] = now;
+    });
+    const auto gone = spent_.find(now);
+    if (gone == spent_.end()) return;
+    for (const std::size_t i : gone->second) {
+      const at::Tensor result = operations[i].output();
+      auto* storage = result.defined() ? result.storage().unsafeGetStorageImpl() : nullptr;
+      const auto made = made_.find(storage);
+      if (made == made_.end() || made->second != i) Fail();  // it is somebody else's
+      at::native::resize_bytes_cpu(storage, 0);
     }
-  });
-}
+  }
+
+  static void RequireValues(const at::Tensor& t) {
+    if (t.has_storage() && t.numel() > 0 && t.storage().nbytes() == 0) Fail();
+  }
+
+ private:
+  [[noreturn]] static void Fail() {
+    throw std::runtime_error(
+        "its operations depend on its input's size or values; use --probe weights");
+  }
+
+  const Spent& spent_;
+  std::unordered_set<const c10::StorageImpl*> known_;
+  std::unordered_map<const c10::StorageImpl*, std::size_t> made_;  // by which operation
+};
 
 using Fresh = std::unordered_map<const c10::TensorImpl*, at::Tensor>;
 
@@ -128,23 +163,12 @@ c10::IValue Substitute(const c10::IValue& value, const Fresh& fresh) {
   return list;
 }
 
-using LastUse = std::unordered_map<const c10::TensorImpl*, std::size_t>;
-
-/// The last operation that takes in each tensor.
-LastUse LastUses(const std::vector<Operation>& operations) {
-  LastUse last;
-  for (std::size_t i = 0; i < operations.size(); ++i) {
-    VisitInputs(operations[i], [&](const at::Tensor& t) { last[t.unsafeGetTensorImpl()] = i; });
-  }
-  return last;
-}
-
-/// Lets go of what operation `i` was the last to take in, so that the memory serves again while
-/// it is still in the cache.
-void Forget(const Operation& operation, std::size_t i, const LastUse& last, Fresh& fresh) {
+/// Lets go of what an operation was the last to take in, so that the memory serves again while it
+/// is still in the cache.
+void Forget(const Operation& operation, const std::function<bool(const at::Tensor&)>& last,
+            Fresh& fresh) {
   VisitInputs(operation, [&](const at::Tensor& t) {
-    const auto found = last.find(t.unsafeGetTensorImpl());
-    if (found != last.end() && found->second == i) fresh.erase(t.unsafeGetTensorImpl());
+    if (last(t)) fresh.erase(t.unsafeGetTensorImpl());
   });
 }
 
@@ -183,9 +207,10 @@ at::Tensor Operation::output() const {
 
 OperationTape OperationTape::Record(const Forward& forward, const Keep& keep, const Spent& spent) {
   OperationTape tape;
+  Spender spender(spent);
   tape.output_ = RunIntercepted(forward, [&](const c10::OperatorHandle& handle, Stack& stack) {
     Operation operation{handle, Top(stack, handle.schema().arguments().size()), {}};
-    if (!spent.empty()) RequireValues(operation);
+    spender.Before(operation);
     const auto kept = keep.find(tape.operations_.size());
     if (kept != keep.end()) {
       for (const std::size_t i : kept->second) {
@@ -196,11 +221,13 @@ OperationTape OperationTape::Record(const Forward& forward, const Keep& keep, co
     operation.outputs = Top(stack, handle.schema().returns().size());
     if (kept != keep.end()) operation.outputs[0] = operation.output().clone();
     if (tape.obstacle_.empty()) tape.obstacle_ = ObstacleOf(operation);
+    VisitInputs(operation, [&](const at::Tensor& t) {
+      tape.last_use_[t.unsafeGetTensorImpl()] = tape.operations_.size();
+    });
     tape.operations_.push_back(std::move(operation));
-    const auto gone = spent.find(tape.operations_.size() - 1);
-    if (gone == spent.end()) return;
-    for (const std::size_t i : gone->second) LetGoOfValues(tape.operations_[i].output());
+    spender.After(tape.operations_);
   });
+  Spender::RequireValues(tape.output_);
   return tape;
 }
 
@@ -208,9 +235,8 @@ ChangedPass OperationTape::Recompute(std::span<const Change> changes,
                                      std::span<const std::size_t> watch) const {
   ChangedPass pass;
   Fresh fresh;
-  LastUse last = LastUses(operations_);
-  last.erase(output_.unsafeGetTensorImpl());
-  for (const std::size_t i : watch) last.erase(operations_[i].output().unsafeGetTensorImpl());
+  std::unordered_set<const c10::TensorImpl*> wanted = {output_.unsafeGetTensorImpl()};
+  for (const std::size_t i : watch) wanted.insert(operations_[i].output().unsafeGetTensorImpl());
   auto change = changes.begin();
   for (std::size_t i = changes.empty() ? operations_.size() : change->operation;
        i < operations_.size(); ++i) {
@@ -220,10 +246,16 @@ ChangedPass OperationTape::Recompute(std::span<const Change> changes,
     if (dirty) {
       Stack stack;
       for (const c10::IValue& input : operation.inputs) {
-        stack.push_back(Depends(input, fresh) ? Substitute(input, fresh) : input);
+        const bool changed = Depends(input, fresh);
+        if (!changed) VisitTensors(input, Spender::RequireValues);
+        stack.push_back(changed ? Substitute(input, fresh) : input);
       }
       operation.handle.callBoxed(&stack);
-      Forget(operation, i, last, fresh);
+      const auto last = [&](const at::Tensor& t) {
+        return last_use_.at(t.unsafeGetTensorImpl()) == i &&
+               !wanted.contains(t.unsafeGetTensorImpl());
+      };
+      Forget(operation, last, fresh);
       Remember(operation.outputs, stack, fresh);
     }
     if (change != changes.end() && change->operation == i) {

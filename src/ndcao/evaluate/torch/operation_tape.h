@@ -18,6 +18,7 @@
 #include <map>
 #include <span>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 namespace ndcao {
@@ -63,8 +64,8 @@ struct ChangedPass {
 using Keep = std::map<std::size_t, std::vector<std::size_t>>;
 
 /// Operations whose first results' values go before the pass is over, by the operation after which
-/// they go; their shapes stay, and what shares their memory goes, too. For passes that do the same
-/// operations as the one in which they were found.
+/// they go; their shapes stay, and what shares their memory goes, too. For passes that take the
+/// course of the one in which they were found; Record fails if it meets another.
 using Spent = std::map<std::size_t, std::vector<std::size_t>>;
 
 class OperationTape {
@@ -88,6 +89,7 @@ class OperationTape {
   std::vector<Operation> operations_;
   at::Tensor output_;
   std::string obstacle_;
+  std::unordered_map<const c10::TensorImpl*, std::size_t> last_use_;  ///< By which operation.
 };
 
 /// A whole pass with changes; `forward` must do the same operations as when they were counted.

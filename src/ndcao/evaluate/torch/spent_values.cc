@@ -12,14 +12,18 @@ namespace {
 
 /// Tensors that share memory are one.
 using Key = const c10::StorageImpl*;
-Key KeyOf(const at::Tensor& tensor) { return tensor.storage().unsafeGetStorageImpl(); }
+Key KeyOf(const at::Tensor& tensor) {
+  return tensor.has_storage() ? tensor.storage().unsafeGetStorageImpl() : nullptr;
+}
 
 std::unordered_set<Key> Read(const OperationTape& tape, const TapeUses& uses) {
   const auto& operations = tape.operations();
   std::unordered_set<Key> read = {KeyOf(tape.output())};
   const auto add = [&](const at::Tensor& t) { read.insert(KeyOf(t)); };
   for (const std::size_t i : uses.tails) VisitReadByPullBack(operations[i], add);
-  for (const WeightCall& call : uses.calls) add(operations[call.operation].tensor(call.input));
+  for (const WeightCall& call : uses.calls) {
+    if (call.weight) add(operations[call.operation].tensor(call.input));
+  }
   for (const std::vector<std::size_t>& together : uses.changes) {
     std::unordered_set<const c10::TensorImpl*> fresh;
     for (const std::size_t i : together) {

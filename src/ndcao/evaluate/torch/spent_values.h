@@ -1,6 +1,6 @@
-// Results of a pass whose values nobody reads once the next operation has had them. A tape that
-// lets go of them is smaller, and what is computed next finds memory that is still in the cache.
-// Internal to evaluate/torch.
+// Results of a pass whose values nobody reads once the last operation that takes them in has had
+// them. A tape that lets go of them is smaller, and what is computed next finds memory that is
+// still in the cache. Internal to evaluate/torch.
 #pragma once
 
 #include <cstddef>
@@ -19,7 +19,8 @@ struct TapeUses {
   std::vector<WeightCall> calls;   ///< Of which outer products are taken.
 };
 
-/// `memory`: the parameters' own, which stays.
+/// What a tape of the same pass on two examples or more need not keep. Its operations write into
+/// none of their inputs (no obstacle). `memory`: the parameters' own, which stays.
 Spent FindSpent(const OperationTape& tape, const TapeUses& uses, const ParameterMemory& memory);
 
 }  // namespace ndcao

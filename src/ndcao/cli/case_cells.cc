@@ -25,7 +25,7 @@ struct CaseEntry {
 };
 
 // On 2 cores --quick takes some 6 minutes and --full some hours; its budgets of activations are 5
-// to 10 epochs.
+// to 15 epochs.
 const std::vector<CaseEntry>& CaseTable() {
   static const std::vector<CaseEntry> kEntries = {
       {1, "mlp:784-256-10", "mnist", "weights", "2M", "50M"},

@@ -40,14 +40,16 @@ class ActivationsTest(Program):
 
     def test_a_wide_site_is_probed_twice(self):
         few = [*FASHION, "--train-limit", "256", "--batch", "64", "--epochs", "1", "--quiet", "--json"]
-        for model, probes, passes in [("mlp:784-256-10", 1, 2), ("mlp:784-257-10", 2, 3),
-                                      ("lenet5", 2, 9)]:
-            run = self.path(model.replace(":", "_"))
-            summary = self.json("train", *few, "--model", model, "--out", run)
+        for model, estimator, probes, passes in [
+                ("mlp:784-256-10", "learned", 1, 2), ("mlp:784-257-10", "learned", 2, 3),
+                ("mlp:784-257-10", "strict", 8, 9), ("lenet5", "learned", 2, 9)]:
+            run = self.path(f"{estimator}-{model.replace(':', '_')}")
+            summary = self.json("train", *few, "--model", model, "--estimator", estimator, "--out",
+                                run)
             self.assertEqual(summary["image_forwards"], passes * 256, model)
             shown = self.json("inspect", run, "--json")
             self.assertIn(f"probes = {probes}\n", shown["spec"], model)
-            times = "once" if probes == 1 else "2 times"
+            times = "once" if probes == 1 else f"{probes} times"
             self.assertIn(f"each but the outputs is probed {times}", self.run_ndcao("inspect", run).stdout)
 
     def test_digest_depends_on_the_seed_and_not_on_threads_or_blocks(self):

@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <numeric>
+#include <set>
 #include <stdexcept>
 
 #include "ndcao/evaluate/torch/build_module.h"
@@ -428,6 +429,46 @@ TEST(ProbePlanTest, ATapeOfARecurrentLayerLetsGoOfMuchOfItsValues) {
   const OperationTape whole = OperationTape::Record([&] { return f.Run(f.input); });
   EXPECT_LT(BytesOfResults(f.tape), BytesOfResults(whole) * 6 / 10);
   EXPECT_TRUE(at::equal(f.tape.output(), whole.output()));
+}
+
+TEST(SiteProbeTest, ProbesOfATapeThatLetGoAreThoseOfAWholeOne) {
+  std::vector<Network> networks = Networks();
+  networks.push_back(
+      {"few weights",
+       Describe("    h = torch.conv2d(x, self.a.weight, padding=1).relu()\n"
+                "    h = torch.conv2d(h, self.b.weight, padding=1).relu().mean([2, 3])\n"
+                "    return torch.linear(h, self.c.weight)\n",
+                {{"a.weight", {2, 1, 3, 3}}, {"b.weight", {5, 2, 3, 3}}, {"c.weight", {4, 5}}}),
+       {1, 6, 6}});
+  std::set<SiteKind> kinds;
+  for (const Network& network : networks) {
+    Fixture f(network);
+    if (f.plan.spent.empty()) continue;
+    const at::NoGradGuard no_gradients;
+    const OperationTape whole = OperationTape::Record([&] { return f.Run(f.input); });
+    const std::vector<std::uint32_t> examples = {0, 1, 2, 3, 4};
+    ProbeRequest request;
+    request.examples = examples;
+    request.seed = 1;
+    for (std::size_t i = 0; i < f.plan.sites.size(); ++i) {
+      if (f.plan.plan.sites[i].kind == SiteKind::kOutput) continue;
+      kinds.insert(f.plan.plan.sites[i].kind);
+      const auto take = [&](const OperationTape& tape) {
+        const SiteProbe prober(f.plan.sites[i], f.plan.plan.sites[i], i, tape, request);
+        return prober.Take(
+            0, [&](std::span<const Change> changes, std::span<const std::size_t> watch) {
+              return tape.Recompute(changes, watch);
+            });
+      };
+      const Probe expected = take(whole);
+      const Probe found = take(f.tape);
+      EXPECT_TRUE(at::equal(found.direction, expected.direction)) << network.name;
+      EXPECT_TRUE(at::equal(found.output, expected.output)) << network.name;
+      EXPECT_GT(found.scale, 0) << network.name;
+      EXPECT_EQ(found.scale, expected.scale) << network.name;
+    }
+  }
+  EXPECT_EQ(kinds.size(), 2u);
 }
 
 TEST(OperationTapeTest, APassThatNeedsSpentValuesFails) {

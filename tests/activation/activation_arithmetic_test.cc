@@ -123,7 +123,7 @@ void ExpectToLearn(float size, int batches) {
     }
     moment.Add(second, kExamples);
     const SiteSums* slots[] = {&sums};
-    estimator.Learn(slots, kExamples, 1);
+    estimator.Learn(slots, kExamples, 1, moment.values());
   }
   EXPECT_GT(estimator.foreseen(), 0.99);
   EXPECT_THAT(estimator.values(), Pointwise(FloatNear(0.05f), truth));
@@ -132,6 +132,26 @@ void ExpectToLearn(float size, int batches) {
 TEST(SiteEstimatorTest, ProbesTeachItTheTrueMap) { ExpectToLearn(1, 800); }
 
 TEST(SiteEstimatorTest, UnitsOfACellLearnTogether) { ExpectToLearn(49, 800); }
+
+// What slots contradict each other about is noise, and cells take short steps along it.
+TEST(SiteEstimatorTest, CellsTakeShorterStepsAlongWhatSlotsDoNotAgreeUpon) {
+  const auto moved = [](bool shared, float other) {
+    SiteEstimator estimator({1, true, false, shared}, 1);
+    SiteSums first;
+    first.correction = {1};
+    first.change = 32;
+    SiteSums second = first;
+    second.correction = {other};
+    const SiteSums* slots[] = {&first, &second};
+    const double moment[] = {1};
+    estimator.Learn(slots, 64, 1, moment);
+    return estimator.values()[0];
+  };
+  // The sums are 1.5 and 0.5. Of products 1 · 0.5 and 1 · −0.5, twice each: agreed is 2 and −2
+  // of 2.25 and 0.25, so the noise is 0.25 and 2.25.
+  EXPECT_FLOAT_EQ(moved(true, 0.5f), moved(false, 0.5f));
+  EXPECT_FLOAT_EQ(moved(true, -0.5f), 0.1f * moved(false, -0.5f));
+}
 
 /// θ of 6, the first tensor with a site, the second without.
 struct Fixture {

@@ -135,6 +135,8 @@ class CasesTest(Program):
         self.refused("cases", "--quick", "--case", "1", "--data-dir", self.path("empty"),
                      says="fetch_mnist")
         self.refused("cases", "--case", "5", says="--case")
+        self.refused("cases", "--case", "2", "--probe", "weights", says="--full")
+        self.refused("cases", "--probe", "gradients", says="--probe")
 
 
 if __name__ == "__main__":

@@ -245,7 +245,7 @@ void ActivationReplica::LearnAndMove(std::span<ProbeSums> slots, Executor& execu
 void ActivationReplica::LearnEstimator(std::size_t i, std::span<const ProbeSums> slots) {
   std::vector<const SiteSums*> of_site;
   for (const ProbeSums& slot : slots) of_site.push_back(&slot.sites[i]);
-  estimators_[i].Learn(of_site, spec_.batch, spec_.activation.probes);
+  estimators_[i].Learn(of_site, spec_.batch, spec_.activation.probes, moment_.values());
 }
 
 // A block that waited for m batches moves by their mean, √m times as far: its step grows as that of

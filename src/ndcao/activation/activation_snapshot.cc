@@ -7,7 +7,7 @@
 namespace ndcao {
 namespace {
 
-constexpr std::uint32_t kVersion = 2;
+constexpr std::uint32_t kVersion = 3;
 
 void PutFloats(ByteWriter& out, const ParameterVector& values) {
   out.Put(static_cast<std::uint64_t>(values.size()));

@@ -22,6 +22,9 @@ class OutputMoment {
   /// eigenvalue.
   std::vector<float> Whitener() const;
 
+  /// A, but for a factor: features × features.
+  std::span<const double> values() const { return moment_; }
+
   void Save(ByteWriter& out) const;
   void Load(ByteReader& in);
 

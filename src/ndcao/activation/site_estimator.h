@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "ndcao/activation/probe_sums.h"
+#include "ndcao/activation/slot_agreement.h"
 #include "ndcao/base/bytes.h"
 
 namespace ndcao {
@@ -27,8 +28,11 @@ class SiteEstimator {
   const std::vector<float>& values() const { return values_; }
 
   /// One step of normalised least mean squares on a batch of `examples`, from the sums of its
-  /// slots; `probes` per example. A correction that is not finite is left out.
-  void Learn(std::span<const SiteSums* const> slots, double examples, double probes);
+  /// slots; `probes` per example. Cells of several units take a step as long as what the slots
+  /// agree upon allows (slot_agreement.h), in the metric of the features' second moment `moment`,
+  /// r × r but for a factor. A correction that is not finite is left out.
+  void Learn(std::span<const SiteSums* const> slots, double examples, double probes,
+             std::span<const double> moment);
 
   /// R²: the share of the responses' variance that is foreseen, over some hundred batches; 0 if
   /// nothing was observed.
@@ -38,11 +42,12 @@ class SiteEstimator {
   void Load(ByteReader& in);
 
  private:
-  double StepSize(double change, double examples, double probes) const;
+  double LongestStep(double mean_change, double spanned) const;
 
   SiteShape shape_;
   std::size_t features_;
   std::vector<float> values_;
+  SlotAgreement agreement_;
   double observed_ = 0;
   double unforeseen_ = 0;
 };

@@ -63,15 +63,16 @@ std::vector<std::string> Cell::Flags() const {
   return flags;
 }
 
-std::vector<Cell> MakeCells(CaseSize size, int only) {
-  const bool quick = size == CaseSize::kQuick;
+std::vector<Cell> MakeCells(const CellChoice& choice) {
+  const bool quick = choice.size == CaseSize::kQuick;
   const std::vector<std::string> splits =
       quick ? std::vector<std::string>{"layer", "random:16"}
             : std::vector<std::string>{"layer", "unit", "random:16"};
   std::vector<Cell> cells;
   for (const CaseEntry& entry : CaseTable()) {
     const std::string budget = quick ? entry.quick_budget : entry.full_budget;
-    if (budget.empty() || (only != 0 && only != entry.number)) continue;
+    if (budget.empty() || (choice.number != 0 && choice.number != entry.number)) continue;
+    if (!choice.probe.empty() && choice.probe != entry.probe) continue;
     for (std::uint64_t seed = 1; seed <= (quick ? 1u : 3u); ++seed) {
       for (const char* mode : {"sync", "async"}) {
         for (const std::string& blocks : splits) {

@@ -31,8 +31,15 @@ enum class CaseSize {
   kFull,   ///< Three seeds, three splits, real budgets: hours.
 };
 
-/// All cells, in the order in which they are run. `only` is a case's number; 0: all cases.
-std::vector<Cell> MakeCells(CaseSize size, int only);
+/// Which cells of the table.
+struct CellChoice {
+  CaseSize size = CaseSize::kQuick;
+  int number = 0;     ///< Of a case; 0: all.
+  std::string probe;  ///< "weights" or "activations"; empty: both.
+};
+
+/// The cells chosen, in the order in which they are run.
+std::vector<Cell> MakeCells(const CellChoice& choice);
 
 /// Where cells are run, and how.
 struct CellRunner {

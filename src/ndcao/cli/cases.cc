@@ -18,6 +18,7 @@ struct Flags {
   bool quick = false;  ///< The default; stated for clarity.
   bool full = false;
   int only = 0;
+  std::string probe;
   bool json = false;
 };
 
@@ -38,11 +39,19 @@ std::string Again(const Flags& flags) {
   std::string text =
       fmt::format("ndcao cases {} --out {}", flags.full ? "--full" : "--quick", flags.runner.out);
   if (flags.only != 0) text += fmt::format(" --case {}", flags.only);
+  if (!flags.probe.empty()) text += fmt::format(" --probe {}", flags.probe);
   return text;
 }
 
 Result<int> Cases(const Flags& flags) {
-  const auto cells = MakeCells(flags.full ? CaseSize::kFull : CaseSize::kQuick, flags.only);
+  const auto cells =
+      MakeCells({flags.full ? CaseSize::kFull : CaseSize::kQuick, flags.only, flags.probe});
+  if (cells.empty()) {
+    return Invalid(
+        fmt::format("no cell of case {} probes {} here; --full has both probes of every "
+                    "case",
+                    flags.only, flags.probe));
+  }
   NDCAO_TRY(CheckData(cells, flags.runner));
   std::vector<CellResult> results;
   for (const Cell& cell : cells) {
@@ -82,6 +91,8 @@ void AddCases(CLI::App& app, Action& action) {
       ->excludes(full);
   verb->add_option("--case", flags->only, "This case alone, 1 to 4 (0: all)")
       ->check(CLI::Range(0, 4));
+  verb->add_option("--probe", flags->probe, "The cells of this probe alone")
+      ->check(CLI::IsMember({"weights", "activations"}));
   verb->add_option("--out", flags->runner.out, "The folder of the cells");
   verb->add_option("--data-dir", flags->runner.data_dir, "Where MNIST's files lie");
   verb->add_option("--threads", flags->runner.threads, "Worker threads (0: all cores)")

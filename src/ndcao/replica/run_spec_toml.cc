@@ -243,7 +243,9 @@ Result<RunSpec> ParseRunSpec(const std::string& text) {
   if (!parsed.ok()) return parsed.error().Context("run spec");
   const toml::table& table = parsed.value();
   const std::int64_t format = table["format"].value_or(std::int64_t{-1});
-  if (format != RunSpec::kFormat) {
+  const bool by_weights = table["probe"].value_or(std::string()) == "weights";
+  const int oldest = by_weights ? RunSpec::kOldestFormatByWeights : RunSpec::kFormat;
+  if (format < oldest || format > RunSpec::kFormat) {
     return Invalid(fmt::format("run spec: format {}, but this program reads format {}", format,
                                RunSpec::kFormat));
   }

@@ -133,6 +133,31 @@ TEST(SiteEstimatorTest, ProbesTeachItTheTrueMap) { ExpectToLearn(1, 800); }
 
 TEST(SiteEstimatorTest, UnitsOfACellLearnTogether) { ExpectToLearn(49, 800); }
 
+// What the slots said so far is part of the state: without it, the next step has another length.
+TEST(SiteEstimatorTest, ALoadedEstimatorOfCellsGoesOnAsTheSavedOne) {
+  const SiteShape cell{1, true, false, true};
+  SiteEstimator saved(cell, 1);
+  SiteSums first;
+  first.correction = {1};
+  first.change = 32;
+  SiteSums second = first;
+  second.correction = {-0.5f};
+  const SiteSums* slots[] = {&first, &second};
+  const double moment[] = {1};
+  for (int batch = 0; batch < 3; ++batch) saved.Learn(slots, 64, 1, moment);
+  ByteWriter out;
+  saved.Save(out);
+  const std::vector<std::byte> bytes(out.bytes().begin(), out.bytes().end());
+  ByteReader in(bytes);
+  SiteEstimator loaded(cell, 1);
+  loaded.Load(in);
+  EXPECT_EQ(loaded.values(), saved.values());
+  second.correction = {1};  // the slots agree, which one batch alone would believe
+  saved.Learn(slots, 64, 1, moment);
+  loaded.Learn(slots, 64, 1, moment);
+  EXPECT_EQ(loaded.values(), saved.values());
+}
+
 // What slots contradict each other about is noise, and cells take short steps along it.
 TEST(SiteEstimatorTest, CellsTakeShorterStepsAlongWhatSlotsDoNotAgreeUpon) {
   const auto moved = [](bool shared, float other) {

@@ -12,7 +12,7 @@ constexpr double kMemory = 0.995;
 double SquareIn(std::span<const double> moment, std::size_t features,
                 std::span<const float> values) {
   const std::size_t columns = values.size() / features;
-  std::vector<float> turned(columns);
+  std::vector<float> turned;
   std::vector<float> products(columns, 0.0f);
   for (std::size_t i = 0; i < features; ++i) {
     turned.assign(columns, 0.0f);

@@ -40,6 +40,7 @@ std::string Again(const Flags& flags) {
       fmt::format("ndcao cases {} --out {}", flags.full ? "--full" : "--quick", flags.runner.out);
   if (flags.only != 0) text += fmt::format(" --case {}", flags.only);
   if (!flags.probe.empty()) text += fmt::format(" --probe {}", flags.probe);
+  if (!flags.runner.data_dir.empty()) text += " --data-dir " + flags.runner.data_dir;
   return text;
 }
 
@@ -47,10 +48,8 @@ Result<int> Cases(const Flags& flags) {
   const auto cells =
       MakeCells({flags.full ? CaseSize::kFull : CaseSize::kQuick, flags.only, flags.probe});
   if (cells.empty()) {
-    return Invalid(
-        fmt::format("no cell of case {} probes {} here; --full has both probes of every "
-                    "case",
-                    flags.only, flags.probe));
+    return Invalid(fmt::format("no cell of case {} probes {} here; --full has both for every case",
+                               flags.only, flags.probe));
   }
   NDCAO_TRY(CheckData(cells, flags.runner));
   std::vector<CellResult> results;

@@ -50,7 +50,7 @@ TEST_P(ActivationTest, TrueSignalTimesOwnInputIsTheGradient) {
       EXPECT_EQ(rows.back().size(0), 5);
       EXPECT_EQ(rows.back().size(1), static_cast<std::int64_t>(site.points[i].units));
     }
-    AddOuterProducts(site, f.tape, at::cat(rows, 1), memory, found);
+    AddOuterProducts(site, f.tape, rows, memory, found);
   }
   for (const ProbeSite& site : f.plan.plan.sites) {
     for (const std::size_t i : site.tensors) {

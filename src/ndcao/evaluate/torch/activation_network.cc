@@ -80,7 +80,7 @@ class ActivationNetwork : public ActivationEvaluator {
         const at::Tensor made_up = at::full({static_cast<std::int64_t>(examples.size()),
                                              static_cast<std::int64_t>(plan_.plan.sites[i].units)},
                                             0.1f);
-        SignalsOfCalls(plan_.sites[i], *tape, made_up,
+        SignalsOfCalls(plan_.sites[i], *tape, AtPoints(plan_.sites[i], made_up),
                        [&](std::size_t c, const at::Tensor& signal) {
                          products.push_back({plan_.sites[i].calls[c].call, signal});
                        });

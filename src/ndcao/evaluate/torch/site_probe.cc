@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "ndcao/random/perturbation_stream.h"
@@ -12,6 +13,7 @@ namespace {
 // Streams of signs at a step: those below belong to the weights' trials.
 constexpr std::uint32_t kFirstStream = 1 << 16;
 constexpr std::uint32_t kStreamsPerSite = 64;
+const std::vector<std::uint32_t> kNoCells;
 
 double RootMeanSquare(const std::vector<at::Tensor>& tensors) {
   double sum = 0;
@@ -35,6 +37,27 @@ at::Tensor CellsOf(const ProbeSite& site, const ProbeRequest& request) {
 /// [B, units] of values that the units of a cell share: [B, columns].
 at::Tensor Spread(const at::Tensor& shared, const at::Tensor& cells) {
   return cells.defined() ? shared.index_select(1, cells) : shared;
+}
+
+/// The same for every point of a site, [B, its units]; a view, where its cells are neighbours.
+/// `cells`: of each unit; empty: every unit is its own.
+std::vector<at::Tensor> SpreadAtPoints(const TorchSite& site,
+                                       const std::vector<std::uint32_t>& cells,
+                                       const at::Tensor& shared) {
+  if (cells.empty()) return AtPoints(site, shared);
+  std::vector<at::Tensor> parts;
+  auto first = cells.begin();
+  for (const ProbePoint& point : site.points) {
+    const auto width = static_cast<std::int64_t>(point.units);
+    const auto end = first + width;
+    const bool neighbours =
+        std::adjacent_find(first, end, [](auto a, auto b) { return b != a + 1; }) == end;
+    auto* part = const_cast<std::uint32_t*>(&*first);
+    parts.push_back(neighbours ? shared.narrow(1, *first, width)
+                               : shared.index_select(1, at::from_blob(part, {width}, at::kInt)));
+    first = end;
+  }
+  return parts;
 }
 
 double SumOfSquares(const at::Tensor& t) {
@@ -71,6 +94,7 @@ SiteProbe::SiteProbe(const TorchSite& site, const ProbeSite& described, std::siz
   for (const ProbePoint& point : site.points) {
     results_.push_back(tape.operations()[point.operation].output());
   }
+  if (described.kind == SiteKind::kActivations) size_ = RootMeanSquare(results_);
   bool rectified = false;
   for (const ProbePoint& point : site.points) rectified = rectified || point.rectified;
   if (!rectified) return;
@@ -100,25 +124,24 @@ Probe SiteProbe::ProbeActivations(std::uint32_t k, const ChangedForward& changed
   const auto width_of_signs = static_cast<std::int64_t>(columns);
   const at::Tensor signs = Signs(request_.seed, request_.step, Stream(k), request_.first * columns,
                                  {examples, width_of_signs});
-  at::Tensor moved = Spread(signs, cells);
-  if (gate_.defined()) moved.mul_(gate_);
+  at::Tensor moved;  // [B, units]; undefined: the signs themselves, spread
+  if (gate_.defined()) moved = Spread(signs, cells).mul_(gate_);
   if (!cells.defined()) {
-    probe.direction = moved;
-  } else if (gate_.defined()) {
+    probe.direction = moved.defined() ? moved : signs;
+  } else if (moved.defined()) {
     probe.direction = at::zeros({examples, width_of_signs}).index_add_(1, cells, moved);
   } else {  // all of a cell
     probe.direction = signs * at::bincount(cells, {}, width_of_signs).to(at::kFloat);
   }
-  const double scale = request_.sigma * RootMeanSquare(results_);
+  const double scale = request_.sigma * size_;
   if (!(scale > 0) || !std::isfinite(scale)) return probe;
+  const std::vector<at::Tensor> parts =
+      moved.defined() ? AtPoints(site_, moved)
+                      : SpreadAtPoints(site_, cells.defined() ? described_.cells : kNoCells, signs);
   std::vector<Change> changes;
-  std::int64_t from = 0;
   for (std::size_t i = 0; i < results_.size(); ++i) {
-    const auto width = static_cast<std::int64_t>(site_.points[i].units);
-    const at::Tensor rows = moved.narrow(1, from, width) * scale;
-    changes.push_back(
-        {site_.points[i].operation, site_.points[i].axis.Result(rows, results_[i].sizes())});
-    from += width;
+    const ProbePoint& point = site_.points[i];
+    changes.push_back({point.operation, point.axis.Result(parts[i] * scale, results_[i].sizes())});
   }
   probe.output = changed(changes, {}).output;
   probe.scale = scale;
@@ -160,26 +183,36 @@ at::Tensor Signs(std::uint64_t seed, std::uint64_t step, std::uint32_t stream, s
   return signs;
 }
 
-void SignalsOfCalls(const TorchSite& site, const OperationTape& tape, const at::Tensor& signal,
-                    const std::function<void(std::size_t call, const at::Tensor& signal)>& take) {
-  std::vector<PointSignal> at_points;
+std::vector<at::Tensor> AtPoints(const TorchSite& site, const at::Tensor& signal) {
+  std::vector<at::Tensor> parts;
   std::int64_t from = 0;
   for (const ProbePoint& point : site.points) {
     const auto width = static_cast<std::int64_t>(point.units);
-    at::Tensor rows = signal.narrow(1, from, width);
-    if (site.points.size() > 1) rows = rows.contiguous();
-    const Operation& operation = tape.operations()[point.operation];
-    at_points.push_back({point.operation, point.axis.Result(rows, operation.output().sizes())});
+    parts.push_back(signal.narrow(1, from, width));
     from += width;
+  }
+  return parts;
+}
+
+void SignalsOfCalls(const TorchSite& site, const OperationTape& tape,
+                    const std::vector<at::Tensor>& signals,
+                    const std::function<void(std::size_t call, const at::Tensor& signal)>& take) {
+  std::vector<PointSignal> at_points;
+  for (std::size_t i = 0; i < site.points.size(); ++i) {
+    const ProbePoint& point = site.points[i];
+    const Operation& operation = tape.operations()[point.operation];
+    at_points.push_back(
+        {point.operation, point.axis.Result(signals[i].contiguous(), operation.output().sizes())});
   }
   std::vector<std::size_t> begins;
   for (const SiteCall& call : site.calls) begins.push_back(call.call.operation);
   PullBack(tape, site.tail, at_points, begins, take);
 }
 
-void AddOuterProducts(const TorchSite& site, const OperationTape& tape, const at::Tensor& signal,
-                      const ParameterMemory& memory, const at::Tensor& gradient) {
-  SignalsOfCalls(site, tape, signal, [&](std::size_t i, const at::Tensor& at_call) {
+void AddOuterProducts(const TorchSite& site, const OperationTape& tape,
+                      const std::vector<at::Tensor>& signals, const ParameterMemory& memory,
+                      const at::Tensor& gradient) {
+  SignalsOfCalls(site, tape, signals, [&](std::size_t i, const at::Tensor& at_call) {
     const WeightCall& call = site.calls[i].call;
     AddOuterProduct(call, tape.operations()[call.operation], at_call, memory, gradient);
   });
@@ -192,11 +225,15 @@ void LearnSite(const TorchSite& site, const ProbeSite& described, const CleanPas
                const at::Tensor& gradient, SiteSums& sums) {
   const double share = 1.0 / request.probes;
   at::Tensor estimate;  // [B, columns]
-  at::Tensor signal;    // [B, units]
+  at::Tensor signal;    // [B, units], of strict probes or behind a gate
+  std::vector<at::Tensor> signals;
   if (request.learned) {
     estimate = at::mm(clean.error, estimator);
-    signal = Spread(estimate, CellsOf(described, request));
-    if (gate.defined()) signal = signal * gate;
+    signals = SpreadAtPoints(site, described.cells, estimate);
+    if (gate.defined()) {
+      signal = signals.size() == 1 ? signals[0] : at::cat(signals, 1);
+      signal = signal * gate;
+    }
   }
   for (std::uint32_t k = 0; k < request.probes; ++k) {
     const ProbeAnswer answered = answer(k);
@@ -219,7 +256,8 @@ void LearnSite(const TorchSite& site, const ProbeSite& described, const CleanPas
       signal = signal.defined() ? signal.add_(part) : part;
     }
   }
-  if (signal.defined()) AddOuterProducts(site, *clean.tape, signal, memory, gradient);
+  if (signal.defined()) signals = AtPoints(site, signal);
+  if (!signals.empty()) AddOuterProducts(site, *clean.tape, signals, memory, gradient);
 }
 
 }  // namespace ndcao

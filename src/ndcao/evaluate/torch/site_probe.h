@@ -57,6 +57,7 @@ class SiteProbe {
   const OperationTape& tape_;
   const ProbeRequest& request_;
   std::vector<at::Tensor> results_;
+  double size_ = 0;  ///< The root mean square of all of them, where activations are probed.
   at::Tensor gate_;
 };
 
@@ -75,14 +76,19 @@ void LearnSite(const TorchSite& site, const ProbeSite& described, const CleanPas
                const at::Tensor& estimator, const ParameterMemory& memory,
                const at::Tensor& gradient, SiteSums& sums);
 
-/// Calls `take` with what the signal of every activation of the site, [B, units], is at the result
-/// of each of its calls: the call's index among them, the last first.
-void SignalsOfCalls(const TorchSite& site, const OperationTape& tape, const at::Tensor& signal,
+/// A signal of all activations of the site, [B, units], in parts: of each point, [B, its units].
+std::vector<at::Tensor> AtPoints(const TorchSite& site, const at::Tensor& signal);
+
+/// Calls `take` with what the signals at the points are at the result of each of the site's calls:
+/// the call's index among them, the last first.
+void SignalsOfCalls(const TorchSite& site, const OperationTape& tape,
+                    const std::vector<at::Tensor>& signals,
                     const std::function<void(std::size_t call, const at::Tensor& signal)>& take);
 
 /// The same as outer products into `gradient`.
-void AddOuterProducts(const TorchSite& site, const OperationTape& tape, const at::Tensor& signal,
-                      const ParameterMemory& memory, const at::Tensor& gradient);
+void AddOuterProducts(const TorchSite& site, const OperationTape& tape,
+                      const std::vector<at::Tensor>& signals, const ParameterMemory& memory,
+                      const at::Tensor& gradient);
 
 /// ±1, the run's stream at (step, stream), from number `first` on.
 at::Tensor Signs(std::uint64_t seed, std::uint64_t step, std::uint32_t stream, std::uint64_t first,

@@ -50,7 +50,8 @@ void SlotLesson::Learn(const ProbeRequest& request, CleanPass& clean, const Answ
   for (std::size_t i = 0; i < plan_.sites.size(); ++i) {
     const ProbeSite& described = plan_.plan.sites[i];
     if (described.kind == SiteKind::kOutput) {
-      AddOuterProducts(plan_.sites[i], *clean.tape, output_signal(), memory_, gradient);
+      AddOuterProducts(plan_.sites[i], *clean.tape, AtPoints(plan_.sites[i], output_signal()),
+                       memory_, gradient);
       continue;
     }
     const at::Tensor estimator =

@@ -13,7 +13,6 @@ namespace {
 // Streams of signs at a step: those below belong to the weights' trials.
 constexpr std::uint32_t kFirstStream = 1 << 16;
 constexpr std::uint32_t kStreamsPerSite = 64;
-const std::vector<std::uint32_t> kNoCells;
 
 double RootMeanSquare(const std::vector<at::Tensor>& tensors) {
   double sum = 0;
@@ -40,22 +39,20 @@ at::Tensor Spread(const at::Tensor& shared, const at::Tensor& cells) {
 }
 
 /// The same for every point of a site, [B, its units]; a view, where its cells are neighbours.
-/// `cells`: of each unit; empty: every unit is its own.
-std::vector<at::Tensor> SpreadAtPoints(const TorchSite& site,
-                                       const std::vector<std::uint32_t>& cells,
+std::vector<at::Tensor> SpreadAtPoints(const TorchSite& site, const at::Tensor& cells,
                                        const at::Tensor& shared) {
-  if (cells.empty()) return AtPoints(site, shared);
+  if (!cells.defined()) return AtPoints(site, shared);
   std::vector<at::Tensor> parts;
-  auto first = cells.begin();
+  std::int64_t from = 0;
   for (const ProbePoint& point : site.points) {
     const auto width = static_cast<std::int64_t>(point.units);
-    const auto end = first + width;
-    const bool neighbours =
-        std::adjacent_find(first, end, [](auto a, auto b) { return b != a + 1; }) == end;
-    auto* part = const_cast<std::uint32_t*>(&*first);
+    const auto* first = cells.data_ptr<int>() + from;
+    const bool neighbours = std::adjacent_find(first, first + width, [](int a, int b) {
+                              return b != a + 1;
+                            }) == first + width;
     parts.push_back(neighbours ? shared.narrow(1, *first, width)
-                               : shared.index_select(1, at::from_blob(part, {width}, at::kInt)));
-    first = end;
+                               : shared.index_select(1, cells.narrow(0, from, width)));
+    from += width;
   }
   return parts;
 }
@@ -94,7 +91,6 @@ SiteProbe::SiteProbe(const TorchSite& site, const ProbeSite& described, std::siz
   for (const ProbePoint& point : site.points) {
     results_.push_back(tape.operations()[point.operation].output());
   }
-  if (described.kind == SiteKind::kActivations) size_ = RootMeanSquare(results_);
   bool rectified = false;
   for (const ProbePoint& point : site.points) rectified = rectified || point.rectified;
   if (!rectified) return;
@@ -116,6 +112,11 @@ std::uint32_t SiteProbe::Stream(std::uint32_t k) const {
   return kFirstStream + static_cast<std::uint32_t>(index_) * kStreamsPerSite + k;
 }
 
+double SiteProbe::Size() const {
+  if (!size_) size_ = RootMeanSquare(results_);
+  return *size_;
+}
+
 Probe SiteProbe::ProbeActivations(std::uint32_t k, const ChangedForward& changed) const {
   Probe probe;
   const std::int64_t examples = site_.points.front().axis.Rows(results_.front()).size(0);
@@ -133,11 +134,10 @@ Probe SiteProbe::ProbeActivations(std::uint32_t k, const ChangedForward& changed
   } else {  // all of a cell
     probe.direction = signs * at::bincount(cells, {}, width_of_signs).to(at::kFloat);
   }
-  const double scale = request_.sigma * size_;
+  const double scale = request_.sigma * Size();
   if (!(scale > 0) || !std::isfinite(scale)) return probe;
   const std::vector<at::Tensor> parts =
-      moved.defined() ? AtPoints(site_, moved)
-                      : SpreadAtPoints(site_, cells.defined() ? described_.cells : kNoCells, signs);
+      moved.defined() ? AtPoints(site_, moved) : SpreadAtPoints(site_, cells, signs);
   std::vector<Change> changes;
   for (std::size_t i = 0; i < results_.size(); ++i) {
     const ProbePoint& point = site_.points[i];
@@ -229,10 +229,11 @@ void LearnSite(const TorchSite& site, const ProbeSite& described, const CleanPas
   std::vector<at::Tensor> signals;
   if (request.learned) {
     estimate = at::mm(clean.error, estimator);
-    signals = SpreadAtPoints(site, described.cells, estimate);
+    const at::Tensor cells = CellsOf(described, request);
     if (gate.defined()) {
-      signal = signals.size() == 1 ? signals[0] : at::cat(signals, 1);
-      signal = signal * gate;
+      signal = Spread(estimate, cells) * gate;
+    } else {
+      signals = SpreadAtPoints(site, cells, estimate);
     }
   }
   for (std::uint32_t k = 0; k < request.probes; ++k) {

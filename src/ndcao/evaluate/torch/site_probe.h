@@ -6,6 +6,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <functional>
+#include <optional>
 #include <vector>
 
 #include "ndcao/evaluate/activation_evaluator.h"
@@ -48,6 +49,7 @@ class SiteProbe {
 
  private:
   std::uint32_t Stream(std::uint32_t k) const;
+  double Size() const;  ///< The root mean square of the results; taken once, when it is needed.
   Probe ProbeActivations(std::uint32_t k, const ChangedForward& changed) const;
   Probe ProbeWeights(std::uint32_t k, const ChangedForward& changed) const;
 
@@ -57,7 +59,7 @@ class SiteProbe {
   const OperationTape& tape_;
   const ProbeRequest& request_;
   std::vector<at::Tensor> results_;
-  double size_ = 0;  ///< The root mean square of all of them, where activations are probed.
+  mutable std::optional<double> size_;
   at::Tensor gate_;
 };
 

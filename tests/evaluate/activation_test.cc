@@ -158,5 +158,77 @@ TEST(ProbePlanTest, ManyActivationsShareColumns) {
   EXPECT_TRUE(f.plan.plan.sites[2].cells.empty());
 }
 
+// States of a sequence in runs of steps, whose cells are neighbours at each; and maps without a
+// rectifier, whose positions share.
+std::vector<Network> NetworksOfOpenCells() {
+  return {{"steps",
+           Describe("    h = torch.tanh(torch.linear(x[:, 0], self.a.weight))\n"
+                    "    for t in range(1, 8):\n"
+                    "        h = torch.tanh(torch.linear(x[:, t], self.a.weight) + "
+                    "torch.linear(h, self.b.weight))\n"
+                    "    return torch.linear(h, self.c.weight)\n",
+                    {{"a.weight", {300, 2}}, {"b.weight", {300, 300}}, {"c.weight", {4, 300}}}),
+           {8, 2}},
+          {"maps",
+           Describe("    h = torch.tanh(torch.conv2d(x, self.a.weight, padding=1))\n"
+                    "    return torch.linear(h.flatten(1), self.b.weight)\n",
+                    {{"a.weight", {5, 1, 3, 3}}, {"b.weight", {4, 2880}}}),
+           {1, 24, 24}}};
+}
+
+at::Tensor CellsOfUnits(const ProbeSite& site) {
+  return at::tensor(std::vector<std::int64_t>(site.cells.begin(), site.cells.end()));
+}
+
+TEST(SiteProbeTest, AProbeMovesTheUnitsOfACellAlike) {
+  for (const Network& network : NetworksOfOpenCells()) {
+    Fixture f(network);
+    ASSERT_EQ(f.error, "") << network.name;
+    const TorchSite& site = f.plan.sites[0];
+    const ProbeSite& described = f.plan.plan.sites[0];
+    ASSERT_EQ(described.cells.size(), described.units) << network.name;
+    ProbeRequest request;
+    request.seed = 3;
+    const SiteProbe prober(site, described, 0, f.tape, request);
+    std::vector<at::Tensor> rows;
+    const Probe probe = prober.Take(0, [&](std::span<const Change> changes, auto) {
+      for (std::size_t i = 0; i < changes.size(); ++i) {
+        rows.push_back(site.points[i].axis.Rows(changes[i].delta));
+      }
+      return ChangedPass{};
+    });
+    const at::Tensor moved = at::cat(rows, 1) / probe.scale;
+    const at::Tensor cells = CellsOfUnits(described);
+    const at::Tensor signs = at::sign(probe.direction);
+    EXPECT_TRUE(at::allclose(moved, signs.index_select(1, cells))) << network.name;
+    const at::Tensor sums = at::zeros_like(signs).index_add_(1, cells, moved);
+    EXPECT_TRUE(at::allclose(sums, probe.direction)) << network.name;
+  }
+}
+
+TEST(SiteProbeTest, TheUnitsOfACellHaveTheSignalOfTheirColumn) {
+  for (const Network& network : NetworksOfOpenCells()) {
+    Fixture f(network);
+    const TorchSite& site = f.plan.sites[0];
+    const ProbeSite& described = f.plan.plan.sites[0];
+    const ParameterMemory memory(f.model->parameters());
+    CleanPass clean;
+    clean.tape = &f.tape;
+    clean.error = at::randn({5, 4});
+    const at::Tensor estimator = at::randn({4, static_cast<std::int64_t>(described.columns)});
+    at::Tensor expected = at::zeros({static_cast<std::int64_t>(f.model->layout().size())});
+    at::Tensor found = at::zeros_like(expected);
+    const at::Tensor signal =
+        at::mm(clean.error, estimator).index_select(1, CellsOfUnits(described));
+    AddOuterProducts(site, f.tape, AtPoints(site, signal), memory, expected);
+    ProbeRequest request;
+    request.probes = 0;
+    SiteSums sums;
+    LearnSite(site, described, clean, request, {}, nullptr, estimator, memory, found, sums);
+    EXPECT_GT(expected.norm().item<double>(), 0) << network.name;
+    EXPECT_TRUE(at::equal(found, expected)) << network.name;
+  }
+}
+
 }  // namespace
 }  // namespace ndcao

@@ -55,6 +55,9 @@ ActivationReplica::ActivationReplica(const RunSpec& spec, ParameterVector initia
     SiteShape shape = site;
     if (site.probed) passes += spec.activation.probes;
     if (spec.activation.estimator == ActivationEstimator::kStrict) shape.probed = false;
+    for (std::size_t i = 0; i < site.inputs.size(); ++i) {
+      inputs_.push_back({estimators_.size(), i, InputFactor(site.inputs[i])});
+    }
     estimators_.emplace_back(shape, sites.features);
   }
   step_cost_ = passes * spec.batch;
@@ -207,12 +210,19 @@ void ActivationReplica::Observe(std::span<ProbeSums> slots, Executor& executor) 
     moment_.Add(moment, spec_.batch);
     if (clocks_) {
       for (std::size_t i = 0; i < estimators_.size(); ++i) LearnEstimator(i, slots);
+      for (std::size_t i = 0; i < inputs_.size(); ++i) LearnInputs(i, slots);
       MoveDue(slots);
     } else {
       LearnAndMove(slots, executor);
     }
   }
   ++counters_.steps;
+}
+
+SiteInverses ActivationReplica::input_inverses() const {
+  SiteInverses inverses(estimators_.size());
+  for (const SitedFactor& f : inputs_) inverses[f.site].push_back(f.factor.inverse());
+  return inverses;
 }
 
 ParameterVector ActivationReplica::Ahead(std::uint64_t late) const {
@@ -232,9 +242,11 @@ void ActivationReplica::LearnAndMove(std::span<ProbeSums> slots, Executor& execu
   const std::uint64_t step = ++blocks_.front().steps;
   std::vector<float*> parts;
   for (ProbeSums& slot : slots) parts.push_back(slot.gradient.data());
-  executor.Run(estimators_.size() + together_.size(), [&](std::size_t p) {
-    if (p < estimators_.size()) return LearnEstimator(p, slots);
-    const auto& [piece, pace] = together_[p - estimators_.size()];
+  const std::size_t estimators_end = inputs_.size() + estimators_.size();
+  executor.Run(estimators_end + together_.size(), [&](std::size_t p) {
+    if (p < inputs_.size()) return LearnInputs(p, slots);
+    if (p < estimators_end) return LearnEstimator(p - inputs_.size(), slots);
+    const auto& [piece, pace] = together_[p - estimators_end];
     adam_.Update(piece.local, piece.length, parts, scale, pace * rate_now, step, theta_);
   });
   std::uint64_t moved = 0;
@@ -246,6 +258,15 @@ void ActivationReplica::LearnEstimator(std::size_t i, std::span<const ProbeSums>
   std::vector<const SiteSums*> of_site;
   for (const ProbeSums& slot : slots) of_site.push_back(&slot.sites[i]);
   estimators_[i].Learn(of_site, spec_.batch, spec_.activation.probes, moment_.values());
+}
+
+void ActivationReplica::LearnInputs(std::size_t i, std::span<const ProbeSums> slots) {
+  if (!InputFactor::MeasuredAt(counters_.steps)) return;
+  std::vector<const InputSum*> of_factor;
+  for (const ProbeSums& slot : slots) {
+    of_factor.push_back(&slot.sites[inputs_[i].site].inputs[inputs_[i].index]);
+  }
+  inputs_[i].factor.Add(of_factor);
 }
 
 // A block that waited for m batches moves by their mean, √m times as far: its step grows as that of

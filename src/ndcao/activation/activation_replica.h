@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "ndcao/activation/input_factor.h"
 #include "ndcao/activation/local_adam.h"
 #include "ndcao/activation/output_moment.h"
 #include "ndcao/activation/probe_sums.h"
@@ -37,6 +38,9 @@ struct SiteTable {
       paces;  ///< Of these, rates relative to the others' if estimators are learned; empty: 1.
   std::uint32_t elsewhere = 0;  ///< Sites that other stages of a partitioned run probe.
 };
+
+/// Of every site, of every input factor: its inverse, empty if there is none yet.
+using SiteInverses = std::vector<std::vector<std::span<const float>>>;
 
 /// A group of evaluations for the parameters that are probed by weights.
 struct FallbackGroup {
@@ -86,6 +90,8 @@ class ActivationReplica {
   double train_loss() const;
   const std::vector<SiteEstimator>& estimators() const { return estimators_; }
   std::vector<float> whitener() const { return moment_.Whitener(); }
+  /// Of every site, its input factors' inverses.
+  SiteInverses input_inverses() const;
 
   void set_budget(std::uint64_t image_forwards) { budget_ = image_forwards; }
   std::uint64_t budget() const { return budget_; }
@@ -117,6 +123,11 @@ class ActivationReplica {
     Run run;
     double pace = 1;
   };
+  struct SitedFactor {
+    std::size_t site = 0;
+    std::size_t index = 0;  ///< Among those of the site.
+    InputFactor factor;
+  };
   struct TrainedBlock {
     std::vector<PacedRun> runs;  ///< Its parameters that have a site.
     std::uint64_t steps = 0;
@@ -131,6 +142,7 @@ class ActivationReplica {
   std::uint64_t interval() const;
   void LearnAndMove(std::span<ProbeSums> slots, Executor& executor);
   void LearnEstimator(std::size_t i, std::span<const ProbeSums> slots);
+  void LearnInputs(std::size_t i, std::span<const ProbeSums> slots);
   void MoveDue(std::span<const ProbeSums> slots);
 
   RunSpec spec_;
@@ -141,6 +153,7 @@ class ActivationReplica {
   LocalAdam adam_;
   OutputMoment moment_;
   std::vector<SiteEstimator> estimators_;
+  std::vector<SitedFactor> inputs_;  ///< Site by site.
   std::vector<TrainedBlock> blocks_;
   std::vector<PacedRun> together_;  ///< The trained parameters of all blocks, in pieces.
   std::optional<BlockClocks> clocks_;

@@ -7,7 +7,7 @@
 namespace ndcao {
 namespace {
 
-constexpr std::uint32_t kVersion = 3;
+constexpr std::uint32_t kVersion = 4;
 
 void PutFloats(ByteWriter& out, const ParameterVector& values) {
   out.Put(static_cast<std::uint64_t>(values.size()));
@@ -36,6 +36,7 @@ std::vector<std::byte> ActivationReplica::Snapshot() const {
   adam_.Save(out);
   moment_.Save(out);
   for (const SiteEstimator& estimator : estimators_) estimator.Save(out);
+  for (const SitedFactor& input : inputs_) input.factor.Save(out);
   for (const TrainedBlock& block : blocks_) {
     out.Put(block.steps);
     out.Put(block.pending);
@@ -91,6 +92,7 @@ Result<ActivationReplica> ActivationReplica::Restore(const RunSpec& spec, const 
   replica.adam_.Load(in);
   replica.moment_.Load(in);
   for (SiteEstimator& estimator : replica.estimators_) estimator.Load(in);
+  for (SitedFactor& input : replica.inputs_) input.factor.Load(in);
   for (TrainedBlock& block : replica.blocks_) {
     block.steps = in.Get<std::uint64_t>();
     block.pending = in.Get<std::uint64_t>();

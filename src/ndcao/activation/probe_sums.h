@@ -9,12 +9,19 @@
 
 namespace ndcao {
 
+/// Of what one weight takes in.
+struct InputSum {
+  std::vector<float> values;  ///< width × width: Σ x xᵀ; empty: not measured.
+  double rows = 0;            ///< How many x there were.
+};
+
 /// Of one site (a place where activations are probed).
 struct SiteSums {
   std::vector<float> correction;  ///< r × columns: what least mean squares adds to the estimator.
   double observed = 0;            ///< Σ c²
   double unforeseen = 0;          ///< Σ ρ²
   double change = 0;              ///< Σ m², over examples and columns.
+  std::vector<InputSum> inputs;   ///< One for each of the site's input factors.
 };
 
 struct ProbeSums {

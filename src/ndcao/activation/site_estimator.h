@@ -18,6 +18,7 @@ struct SiteShape {
   bool probed = true;         ///< False for the outputs, whose signal is measured.
   bool by_weights = false;    ///< Its probes perturb weights.
   bool shared = false;        ///< Cells of several units: a probe moves all of a cell alike.
+  std::vector<std::uint64_t> inputs = {};  ///< Widths of its input factors.
 };
 
 class SiteEstimator {

@@ -55,20 +55,26 @@ std::string ProbesOf(const Block& block, const Layout& layout, const ProbePlan& 
 
 void PrintSites(const ProbePlan& plan, const std::optional<ActivationReplica>& replica,
                 std::uint32_t probes) {
-  fmt::print("\nsites {:>23}  {:<14} {:<24} {:>8} {:>8} {:>6} {:>6}\n", "", "operation", "probes",
-             "units", "columns", "rerun", "R2");
+  fmt::print("\nsites {:>23}  {:<14} {:<24} {:>8} {:>8} {:>8} {:>6} {:>6}\n", "", "operation",
+             "probes", "units", "columns", "inputs", "rerun", "R2");
   for (std::size_t i = 0; i < plan.sites.size(); ++i) {
     const ProbeSite& site = plan.sites[i];
     const bool learns = replica && !replica->estimators()[i].values().empty();
-    fmt::print("  {:<27}  {:<14} {:<24} {:>8} {:>8} {:>4.0f} % {:>6}\n", site.name, site.operation,
-               NameOf(site.kind), site.units, site.columns, 100 * site.rerun,
+    const std::string inputs =
+        site.inputs.empty() ? "-" : fmt::format("{}", fmt::join(site.inputs, "+"));
+    fmt::print("  {:<27}  {:<14} {:<24} {:>8} {:>8} {:>8} {:>4.0f} % {:>6}\n", site.name,
+               site.operation, NameOf(site.kind), site.units, site.columns, inputs,
+               100 * site.rerun,
                learns ? fmt::format("{:.2f}", replica->estimators()[i].foreseen()) : "-");
   }
-  fmt::print("\neach but the outputs is probed {} in a step; {}\n",
-             probes == 1 ? "once" : fmt::format("{} times", probes),
-             plan.whole_passes.empty()
-                 ? "a probe re-runs the operations that depend on what it changed"
-                 : "every probe is a whole forward pass, because " + plan.whole_passes);
+  fmt::print(
+      "\neach but the outputs is probed {} in a step; {};\n"
+      "inputs: how many the weights of an output have, where what inputs have in common is "
+      "undone\n",
+      probes == 1 ? "once" : fmt::format("{} times", probes),
+      plan.whole_passes.empty()
+          ? "a probe re-runs the operations that depend on what it changed"
+          : "every probe is a whole forward pass, because " + plan.whole_passes);
 }
 
 }  // namespace
@@ -86,6 +92,7 @@ std::string FormatProbePlan(const ProbePlan& plan) {
                              {"tensors", site.tensors},
                              {"units", site.units},
                              {"columns", site.columns},
+                             {"inputs", site.inputs},
                              {"rerun", site.rerun}});
   }
   json["unprobed"] = Json::array();
@@ -102,10 +109,15 @@ Result<ProbePlan> ParseProbePlan(const std::string& text) {
     plan.features = json.at("features");
     plan.whole_passes = json.at("whole_passes");
     for (const auto& site : json.at("sites")) {
-      plan.sites.push_back({site.at("name"), site.at("operation"),
+      plan.sites.push_back({site.at("name"),
+                            site.at("operation"),
                             static_cast<SiteKind>(site.at("kind").get<int>()),
-                            site.at("tensors").get<std::vector<std::size_t>>(), site.at("units"),
-                            site.at("rerun"), site.at("columns")});
+                            site.at("tensors").get<std::vector<std::size_t>>(),
+                            site.at("units"),
+                            site.at("rerun"),
+                            site.at("columns"),
+                            {},
+                            site.at("inputs").get<std::vector<std::uint64_t>>()});
     }
     for (const auto& tensor : json.at("unprobed")) {
       plan.unprobed.push_back({tensor.at("tensor"), tensor.at("reason")});

@@ -35,6 +35,8 @@ struct ProbeSite {
   /// Of the estimator: one for each cell of units that share it.
   std::uint64_t columns = 0;
   std::vector<std::uint32_t> cells = {};  ///< Of each unit; empty: every unit is its own cell.
+  /// Of the weights whose inputs' second moment is cheap to know: its width.
+  std::vector<std::uint64_t> inputs = {};
 };
 
 /// A tensor without a site, and why.
@@ -70,6 +72,10 @@ struct ProbeRequest {
   std::span<const float> whitener;
   /// Learned: every site's estimator, r × columns.
   std::span<const std::span<const float>> estimators;
+  bool measure_inputs = false;  ///< Fill the sites' sums of inputs.
+  /// Every site's inverses of its input factors, which outer products are multiplied by; empty ones
+  /// are left out.
+  std::span<const std::vector<std::span<const float>>> input_inverses;
   /// Called when a part begins, if there is one.
   std::function<void(ProbePart)> on_part;
 };

@@ -214,11 +214,14 @@ Status ActivationWorker::Learn() {
   const std::vector<float> whitener = replica_.whitener();
   std::vector<std::span<const float>> estimators;
   for (const SiteEstimator& e : replica_.estimators()) estimators.push_back(e.values());
+  const SiteInverses inverses = replica_.input_inverses();
   for (std::uint32_t i = 0; i < sums_.size(); ++i) {
     const SlotName slot{step, i};
     ProbeRequest request = RequestOf(slot);
     request.whitener = whitener;
     request.estimators = estimators;
+    request.measure_inputs = InputFactor::MeasuredAt(step);
+    request.input_inverses = inverses;
     const auto heard = heard_.extract(slot);
     NDCAO_TRY(
         network_.Learn(request, heard.mapped().For(first_copy_, own_copies_, copies_), sums_[i]));

@@ -52,7 +52,7 @@ SiteTable TableOf(const ProbePlan& plan) {
   table.features = plan.features;
   for (const ProbeSite& site : plan.sites) {
     table.sites.push_back({site.columns, site.kind != SiteKind::kOutput,
-                           site.kind == SiteKind::kWeights, !site.cells.empty()});
+                           site.kind == SiteKind::kWeights, !site.cells.empty(), site.inputs});
     table.probed.insert(table.probed.end(), site.tensors.begin(), site.tensors.end());
     table.paces.resize(table.probed.size(), PaceOf(site));
   }
@@ -182,6 +182,9 @@ Status ActivationSession::Step() {
   request.learned = spec_.activation.estimator == ActivationEstimator::kLearned;
   request.whitener = whitener;
   request.estimators = estimators;
+  request.measure_inputs = InputFactor::MeasuredAt(step);
+  const SiteInverses inverses = replica_.input_inverses();
+  request.input_inverses = inverses;
   NDCAO_TRY(RunSlots([&](std::size_t slot) { return MeasureSlot(slot, batch, request); }));
   const PhaseScope phase(*t_clock, Phase::kFold);
   replica_.Observe(sums_, team_);

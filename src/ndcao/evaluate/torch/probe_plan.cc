@@ -176,8 +176,28 @@ class Planner {
     }
     site.calls = std::move(calls);
     site.tail.assign(tail.begin(), tail.end());
+    site.inputs = InputsOf(site);
     result_.plan.sites.push_back(Describe(site));
     result_.sites.push_back(std::move(site));
+  }
+
+  // Where a weight or its bias has other uses, too, there is no single input.
+  std::vector<InputWeight> InputsOf(const TorchSite& site) const {
+    std::map<std::size_t, std::set<std::size_t>> partners;  // by tensor
+    for (const SiteCall& call : calls_) {
+      const std::vector<std::size_t> tensors = TensorsOf(call);
+      for (const std::size_t tensor : tensors)
+        partners[tensor].insert(tensors.begin(), tensors.end());
+    }
+    std::vector<WeightCall> calls;
+    for (const SiteCall& call : site.calls) {
+      const std::vector<std::size_t> tensors = TensorsOf(call);
+      const bool alone = std::all_of(tensors.begin(), tensors.end(), [&](std::size_t tensor) {
+        return !reasons_.contains(tensor) && partners[tensor].size() == tensors.size();
+      });
+      if (alone) calls.push_back(call.call);
+    }
+    return FindInputWeights(passes_.three, calls, kFew);
   }
 
   ProbeSite Describe(const TorchSite& site) const {
@@ -202,6 +222,7 @@ class Planner {
     shown.columns = shown.cells.empty()
                         ? shown.units
                         : 1 + *std::max_element(shown.cells.begin(), shown.cells.end());
+    for (const InputWeight& input : site.inputs) shown.inputs.push_back(input.width);
     shown.kind = KindOf(site, shown);
     if (shown.kind == SiteKind::kWeights) {  // whose probes move all of a cell alike
       shown.cells.clear();

@@ -10,6 +10,7 @@
 #include "ndcao/base/result.h"
 #include "ndcao/evaluate/activation_evaluator.h"
 #include "ndcao/evaluate/torch/example_axis.h"
+#include "ndcao/evaluate/torch/input_weights.h"
 #include "ndcao/evaluate/torch/local_tail.h"
 #include "ndcao/evaluate/torch/operation_tape.h"
 #include "ndcao/evaluate/torch/weight_call.h"
@@ -35,6 +36,7 @@ struct TorchSite {
   std::vector<ProbePoint> points;  ///< In the order of the pass.
   std::vector<SiteCall> calls;
   std::vector<std::size_t> tail;  ///< Operations of all tails, in the order of the pass.
+  std::vector<InputWeight> inputs;
 };
 
 struct TorchPlan {

@@ -29,9 +29,21 @@ void SlotLesson::Clear(const ProbeRequest& request, ProbeSums& sums) const {
     const bool learns = request.learned && site.kind != SiteKind::kOutput;
     SiteSums& of_site = sums.sites[i];
     of_site.correction.assign(learns ? r * site.columns : 0, 0.0f);
+    of_site.inputs.resize(site.inputs.size());
+    for (InputSum& input : of_site.inputs) input.values.clear();
     of_site.observed = of_site.unforeseen = of_site.change = 0;
   }
   sums.moment.assign(r * r, 0.0f);
+}
+
+void SlotLesson::WhitenInputs(std::size_t site, const ProbeRequest& request, const CleanPass& clean,
+                              const at::Tensor& gradient, SiteSums& sums) const {
+  const std::vector<InputWeight>& inputs = plan_.sites[site].inputs;
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    if (request.measure_inputs) SumInputs(inputs[i], *clean.tape, sums.inputs[i]);
+    if (request.input_inverses.empty() || request.input_inverses[site][i].empty()) continue;
+    MultiplyByInverse(inputs[i], *clean.tape, request.input_inverses[site][i], memory_, gradient);
+  }
 }
 
 void SlotLesson::Learn(const ProbeRequest& request, CleanPass& clean, const Answer& answer,
@@ -52,6 +64,7 @@ void SlotLesson::Learn(const ProbeRequest& request, CleanPass& clean, const Answ
     if (described.kind == SiteKind::kOutput) {
       AddOuterProducts(plan_.sites[i], *clean.tape, AtPoints(plan_.sites[i], output_signal()),
                        memory_, gradient);
+      WhitenInputs(i, request, clean, gradient, sums.sites[i]);
       continue;
     }
     const at::Tensor estimator =
@@ -63,6 +76,7 @@ void SlotLesson::Learn(const ProbeRequest& request, CleanPass& clean, const Answ
         plan_.sites[i], described, clean, request, prober.gate(),
         [&](std::uint32_t k) { return answer(i, prober, k); }, estimator, memory_, gradient,
         sums.sites[i]);
+    WhitenInputs(i, request, clean, gradient, sums.sites[i]);
   }
 }
 

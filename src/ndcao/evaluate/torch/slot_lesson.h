@@ -33,6 +33,8 @@ class SlotLesson {
              const std::function<at::Tensor()>& output_signal, ProbeSums& sums) const;
 
  private:
+  void WhitenInputs(std::size_t site, const ProbeRequest& request, const CleanPass& clean,
+                    const at::Tensor& gradient, SiteSums& sums) const;
   void Clear(const ProbeRequest& request, ProbeSums& sums) const;
 
   const TorchPlan& plan_;

@@ -189,6 +189,7 @@ struct Fixture {
     layout.Add("a.weight", {2, 2});
     layout.Add("b.weight", {2});
     sites.sites = {{2, true, false, false}, {2, false, false, false}};
+    sites.sites[0].inputs = {2};
     sites.features = 2;
     sites.probed = {0, 1};
     spec.model = "made-up";
@@ -214,6 +215,7 @@ struct Fixture {
         slot.sites[0].correction.push_back(static_cast<float>(random.Normal()));
         slot.moment.push_back(i % 3 == 0 ? 1 : 0);
       }
+      slot.sites[0].inputs = {{{2, 1, 1, 3 + static_cast<float>(step)}, 4}};
       slot.sites[0].observed = 2;
       slot.sites[0].unforeseen = 1;
       slot.finite = 2;
@@ -263,6 +265,12 @@ TEST(ActivationReplicaTest, GoesOnFromASnapshotBitForBit) {
     advance(second, 500);
     EXPECT_EQ(second.digest(), whole.digest());
     EXPECT_EQ(second.Snapshot(), whole.Snapshot());
+    const auto inverse = [](const ActivationReplica& replica) {
+      const std::span<const float> values = replica.input_inverses()[0][0];
+      return std::vector<float>(values.begin(), values.end());
+    };
+    EXPECT_EQ(inverse(second), inverse(whole));
+    EXPECT_EQ(inverse(whole).size(), 4u);
     EXPECT_NE(whole.parameters()[4], f.initial[4]) << "the fallback did not move its tensor";
     EXPECT_GT(whole.counters().groups, 1u);
     std::vector<std::byte> torn = first.Snapshot();

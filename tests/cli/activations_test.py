@@ -61,6 +61,18 @@ class ActivationsTest(Program):
         self.assertEqual(split["blocks"], 50)
         self.assertNotEqual(one["digest"], other["digest"])
 
+    def test_convolutions_know_their_inputs(self):
+        digests = set()
+        for name, more in [("one", ["--threads", "1"]), ("two", ["--threads", "2"]),
+                           ("split", ["--blocks", "random:16"])]:
+            summary = self.json("train", *FASHION, "--model", "lenet5", "--train-limit", "2560",
+                                "--epochs", "1", "--seed", "1", "--quiet", "--json", "--out",
+                                self.path(name), *more)
+            digests.add(summary["digest"])
+        self.assertEqual(len(digests), 1)
+        sites = self.json("inspect", self.path("one"), "--json")["sites"]
+        self.assertEqual([site["inputs"] for site in sites], [[26], [151], [], [], []])
+
     def cut_short(self, name: str, seconds: float, *args: str) -> str:
         """A run interrupted about `seconds` into its training, sooner if it was over by then."""
         for attempt in range(5):

@@ -38,12 +38,9 @@ Phase PhaseOf(ProbePart part) {
   return Phase::kOther;
 }
 
-// Where a column stands for a whole feature map its estimate is an average over the map, and the
-// sum of outer products is one over many positions: twice the rate pays there (docs/results.md).
-double PaceOf(const ProbeSite& site) {
-  constexpr std::uint64_t kManyPositions = 16;
-  return site.units >= kManyPositions * site.columns ? 2 : 1;
-}
+// Where weights work at many positions, outer products are sums over many of them and inputs are
+// whitened, so both are less noisy: twice the rate pays there (docs/results.md).
+double PaceOf(const ProbeSite& site) { return site.inputs.empty() ? 1 : 2; }
 
 }  // namespace
 

@@ -120,6 +120,16 @@ std::vector<std::uint64_t> WidthsOf(const std::string& name,
   return widths;
 }
 
+TEST(InputWeightsTest, AWeightOfARecurrentLayerIsCalledAtEveryStep) {
+  const auto calls = [](const std::string& name) {
+    const NetworkDescription described = DescribeZooModel(name, {}).value();
+    Fixture f(Network{"zoo", described, {1, 28, 28}, 1, 0, 10});
+    return f.plan.plan.sites.at(0).calls;
+  };
+  EXPECT_EQ(calls("lstm:28x128"), 28u);
+  EXPECT_EQ(calls("resnet8"), 1u);
+}
+
 TEST(InputWeightsTest, WeightsOfManyPositionsAreFound) {
   using Widths = std::vector<std::uint64_t>;
   EXPECT_EQ(WidthsOf("lenet5", {1, 28, 28}), (Widths{26, 151}));

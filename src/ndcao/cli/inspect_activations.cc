@@ -93,6 +93,7 @@ std::string FormatProbePlan(const ProbePlan& plan) {
                              {"units", site.units},
                              {"columns", site.columns},
                              {"inputs", site.inputs},
+                             {"calls", site.calls},
                              {"rerun", site.rerun}});
   }
   json["unprobed"] = Json::array();
@@ -117,7 +118,8 @@ Result<ProbePlan> ParseProbePlan(const std::string& text) {
                             site.at("rerun"),
                             site.at("columns"),
                             {},
-                            site.at("inputs").get<std::vector<std::uint64_t>>()});
+                            site.at("inputs").get<std::vector<std::uint64_t>>(),
+                            site.at("calls")});
     }
     for (const auto& tensor : json.at("unprobed")) {
       plan.unprobed.push_back({tensor.at("tensor"), tensor.at("reason")});

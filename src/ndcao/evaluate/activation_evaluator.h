@@ -37,6 +37,7 @@ struct ProbeSite {
   std::vector<std::uint32_t> cells = {};  ///< Of each unit; empty: every unit is its own cell.
   /// Of the weights whose inputs' second moment is cheap to know: its width.
   std::vector<std::uint64_t> inputs = {};
+  std::uint64_t calls = 1;  ///< Of one of these in a pass; more in a recurrent layer.
 };
 
 /// A tensor without a site, and why.

@@ -38,9 +38,10 @@ Phase PhaseOf(ProbePart part) {
   return Phase::kOther;
 }
 
-// Where weights work at many positions, outer products are sums over many of them and inputs are
-// whitened, so both are less noisy: twice the rate pays there (docs/results.md).
-double PaceOf(const ProbeSite& site) { return site.inputs.empty() ? 1 : 2; }
+// Where weights work at many positions at once, outer products are sums over many of them and their
+// inputs are whitened, so both are less noisy: twice the rate pays there, though not in recurrent
+// layers, whose steps follow from one another (docs/results.md).
+double PaceOf(const ProbeSite& site) { return site.inputs.empty() || site.calls > 1 ? 1 : 2; }
 
 }  // namespace
 

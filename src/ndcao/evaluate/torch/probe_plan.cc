@@ -222,7 +222,10 @@ class Planner {
     shown.columns = shown.cells.empty()
                         ? shown.units
                         : 1 + *std::max_element(shown.cells.begin(), shown.cells.end());
-    for (const InputWeight& input : site.inputs) shown.inputs.push_back(input.width);
+    for (const InputWeight& input : site.inputs) {
+      shown.inputs.push_back(input.width);
+      shown.calls = std::max<std::uint64_t>(shown.calls, input.calls.size());
+    }
     shown.kind = KindOf(site, shown);
     if (shown.kind == SiteKind::kWeights) {  // whose probes move all of a cell alike
       shown.cells.clear();

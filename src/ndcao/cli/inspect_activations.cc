@@ -118,8 +118,8 @@ Result<ProbePlan> ParseProbePlan(const std::string& text) {
                             site.at("rerun"),
                             site.at("columns"),
                             {},
-                            site.at("inputs").get<std::vector<std::uint64_t>>(),
-                            site.at("calls")});
+                            site.value("inputs", std::vector<std::uint64_t>()),
+                            site.value("calls", std::uint64_t{1})});
     }
     for (const auto& tensor : json.at("unprobed")) {
       plan.unprobed.push_back({tensor.at("tensor"), tensor.at("reason")});

@@ -192,13 +192,8 @@ Status ActivationWorker::Advance() {
 
 ProbeRequest ActivationWorker::RequestOf(const SlotName& slot) const {
   const RunSpec& spec = options_.spec;
-  ProbeRequest request;
-  request.seed = spec.seed;
-  request.step = slot.first;
+  ProbeRequest request = ndcao::RequestOf(spec, slot.first);
   request.first = std::uint64_t{slot.second} * spec.batch / spec.shape.slots;
-  request.probes = spec.activation.probes;
-  request.sigma = static_cast<float>(spec.activation.sigma);
-  request.learned = spec.activation.estimator == ActivationEstimator::kLearned;
   return request;
 }
 
@@ -211,17 +206,11 @@ std::size_t ActivationWorker::ExamplesOf(std::uint32_t slot) const {
 Status ActivationWorker::Learn() {
   if (options_.delay.count() > 0) std::this_thread::sleep_for(options_.delay);
   const std::uint64_t step = replica_.counters().steps;
-  const std::vector<float> whitener = replica_.whitener();
-  std::vector<std::span<const float>> estimators;
-  for (const SiteEstimator& e : replica_.estimators()) estimators.push_back(e.values());
-  const SiteInverses inverses = replica_.input_inverses();
+  const LearnedSoFar learned(replica_);
   for (std::uint32_t i = 0; i < sums_.size(); ++i) {
     const SlotName slot{step, i};
     ProbeRequest request = RequestOf(slot);
-    request.whitener = whitener;
-    request.estimators = estimators;
-    request.measure_inputs = InputFactor::MeasuredAt(step);
-    request.input_inverses = inverses;
+    learned.AddTo(request);
     const auto heard = heard_.extract(slot);
     NDCAO_TRY(
         network_.Learn(request, heard.mapped().For(first_copy_, own_copies_, copies_), sums_[i]));

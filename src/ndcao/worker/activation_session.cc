@@ -57,6 +57,28 @@ SiteTable TableOf(const ProbePlan& plan) {
   return table;
 }
 
+ProbeRequest RequestOf(const RunSpec& spec, std::uint64_t step) {
+  ProbeRequest request;
+  request.seed = spec.seed;
+  request.step = step;
+  request.probes = spec.activation.probes;
+  request.sigma = static_cast<float>(spec.activation.sigma);
+  request.learned = spec.activation.estimator == ActivationEstimator::kLearned;
+  request.measure_inputs = InputFactor::MeasuredAt(step);
+  return request;
+}
+
+LearnedSoFar::LearnedSoFar(const ActivationReplica& replica)
+    : whitener_(replica.whitener()), input_inverses_(replica.input_inverses()) {
+  for (const SiteEstimator& e : replica.estimators()) estimators_.push_back(e.values());
+}
+
+void LearnedSoFar::AddTo(ProbeRequest& request) const {
+  request.whitener = whitener_;
+  request.estimators = estimators_;
+  request.input_inverses = input_inverses_;
+}
+
 std::string ForeseenText(const ProbePlan& plan, const ActivationReplica& replica) {
   std::string text;
   for (std::size_t i = 0; i < plan.sites.size(); ++i) {
@@ -169,20 +191,9 @@ Status ActivationSession::Step() {
   const std::uint64_t step = replica_.counters().steps;
   if (!order_) order_.emplace(spec_.seed, problem_.examples(), spec_.batch);
   const std::span<const std::uint32_t> batch = order_->At(step);
-  const std::vector<float> whitener = replica_.whitener();
-  std::vector<std::span<const float>> estimators;
-  for (const SiteEstimator& e : replica_.estimators()) estimators.push_back(e.values());
-  ProbeRequest request;
-  request.seed = spec_.seed;
-  request.step = step;
-  request.probes = spec_.activation.probes;
-  request.sigma = static_cast<float>(spec_.activation.sigma);
-  request.learned = spec_.activation.estimator == ActivationEstimator::kLearned;
-  request.whitener = whitener;
-  request.estimators = estimators;
-  request.measure_inputs = InputFactor::MeasuredAt(step);
-  const SiteInverses inverses = replica_.input_inverses();
-  request.input_inverses = inverses;
+  const LearnedSoFar learned(replica_);
+  ProbeRequest request = RequestOf(spec_, step);
+  learned.AddTo(request);
   NDCAO_TRY(RunSlots([&](std::size_t slot) { return MeasureSlot(slot, batch, request); }));
   const PhaseScope phase(*t_clock, Phase::kFold);
   replica_.Observe(sums_, team_);

@@ -25,6 +25,22 @@ namespace ndcao {
 /// What the arithmetic has to know of a network's sites.
 SiteTable TableOf(const ProbePlan& plan);
 
+/// What a step asks of every slot; not yet of which examples, nor with what has been learned.
+ProbeRequest RequestOf(const RunSpec& spec, std::uint64_t step);
+
+/// What a replica has learned, as a request refers to it: both outlive the request, and the replica
+/// does not move meanwhile.
+class LearnedSoFar {
+ public:
+  explicit LearnedSoFar(const ActivationReplica& replica);
+  void AddTo(ProbeRequest& request) const;
+
+ private:
+  std::vector<float> whitener_;
+  std::vector<std::span<const float>> estimators_;
+  SiteInverses input_inverses_;
+};
+
 /// "R2 fc1 0.93 fc2 0.71"; empty where nothing was observed.
 std::string ForeseenText(const ProbePlan& plan, const ActivationReplica& replica);
 

@@ -64,18 +64,17 @@ void SlotLesson::Learn(const ProbeRequest& request, CleanPass& clean, const Answ
     if (described.kind == SiteKind::kOutput) {
       AddOuterProducts(plan_.sites[i], *clean.tape, AtPoints(plan_.sites[i], output_signal()),
                        memory_, gradient);
-      WhitenInputs(i, request, clean, gradient, sums.sites[i]);
-      continue;
+    } else {
+      const at::Tensor estimator =
+          request.learned ? at::from_blob(const_cast<float*>(request.estimators[i].data()),
+                                          {r, static_cast<std::int64_t>(described.columns)})
+                          : at::Tensor();
+      const SiteProbe prober = ProbeOf(i, *clean.tape, request);
+      LearnSite(
+          plan_.sites[i], described, clean, request, prober.gate(),
+          [&](std::uint32_t k) { return answer(i, prober, k); }, estimator, memory_, gradient,
+          sums.sites[i]);
     }
-    const at::Tensor estimator =
-        request.learned ? at::from_blob(const_cast<float*>(request.estimators[i].data()),
-                                        {r, static_cast<std::int64_t>(described.columns)})
-                        : at::Tensor();
-    const SiteProbe prober = ProbeOf(i, *clean.tape, request);
-    LearnSite(
-        plan_.sites[i], described, clean, request, prober.gate(),
-        [&](std::uint32_t k) { return answer(i, prober, k); }, estimator, memory_, gradient,
-        sums.sites[i]);
     WhitenInputs(i, request, clean, gradient, sums.sites[i]);
   }
 }

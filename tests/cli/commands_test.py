@@ -50,6 +50,30 @@ class TrainTest(Program):
         self.assertEqual(split["blocks"], 64)
         self.assertNotEqual(one["digest"], other["digest"])
 
+    def test_losses_that_another_split_measured(self):
+        first = self.fashion("first", "--threads", "2")
+        taken = self.fashion("taken", "--threads", "1", "--blocks", "random:64", "--losses-of",
+                             self.path("first"))
+        self.assertEqual(taken["digest"], first["digest"])
+        self.assertEqual(taken["blocks"], 64)
+        self.assertEqual(taken["test_accuracy"], first["test_accuracy"])
+        self.assertEqual(taken["loss_evaluations"], first["loss_evaluations"])
+        self.assertLess(taken["wall_seconds"], first["wall_seconds"])
+        self.run_ndcao("verify", self.path("taken"))
+
+        def refused(*flags: str, says: str) -> None:
+            self.refused("train", *FASHION, "--budget", "400k", "--quiet", "--out",
+                         self.path("no"), "--losses-of", *flags, says=says)
+            self.assertFalse(pathlib.Path(self.path("no")).exists())
+
+        refused(self.path("first"), "--seed", "2", says="seed")
+        refused(self.path("first"), "--mode", "async", says="mode")
+        refused(self.path("none"), says="no run directory")
+        self.fashion("async", "--mode", "async", "--budget", "20k")
+        refused(self.path("async"), says="synchronous")
+        self.refused("train", *FASHION, "--budget", "400k", "--journal", "mem:", "--losses-of",
+                     self.path("first"), says="directory")
+
     def test_config_file_and_flags(self):
         config = pathlib.Path(self.path("c.toml"))
         config.write_text('objective = "function:sphere:50"\nbudget = "10k"\nseed = 5\n'

@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cctype>
 #include <filesystem>
+#include <string_view>
 
 #include "ndcao/cli/command.h"
 #include "ndcao/cli/run_command.h"
@@ -40,6 +42,9 @@ const std::vector<CaseEntry>& CaseTable() {
   return kEntries;
 }
 
+constexpr char kUnits[] = "unit";  // not in --quick
+constexpr std::array<std::string_view, 3> kSplits = {"layer", kUnits, "random:16"};
+
 std::string Safe(std::string name) {
   for (char& c : name) {
     if (!std::isalnum(static_cast<unsigned char>(c)) && c != '-' && c != '.') c = '_';
@@ -63,11 +68,15 @@ std::vector<std::string> Cell::Flags() const {
   return flags;
 }
 
+std::optional<Cell> Cell::SameLosses() const {
+  if (probe != "weights" || mode != "sync" || blocks == kSplits.front()) return std::nullopt;
+  Cell first = *this;
+  first.blocks = kSplits.front();
+  return first;
+}
+
 std::vector<Cell> MakeCells(const CellChoice& choice) {
   const bool quick = choice.size == CaseSize::kQuick;
-  const std::vector<std::string> splits =
-      quick ? std::vector<std::string>{"layer", "random:16"}
-            : std::vector<std::string>{"layer", "unit", "random:16"};
   std::vector<Cell> cells;
   for (const CaseEntry& entry : CaseTable()) {
     const std::string budget = quick ? entry.quick_budget : entry.full_budget;
@@ -75,9 +84,10 @@ std::vector<Cell> MakeCells(const CellChoice& choice) {
     if (!choice.probe.empty() && choice.probe != entry.probe) continue;
     for (std::uint64_t seed = 1; seed <= (quick ? 1u : 3u); ++seed) {
       for (const char* mode : {"sync", "async"}) {
-        for (const std::string& blocks : splits) {
-          cells.push_back(
-              {entry.number, entry.model, entry.data, entry.probe, mode, blocks, seed, budget});
+        for (const std::string_view blocks : kSplits) {
+          if (quick && blocks == kUnits) continue;
+          cells.push_back({entry.number, entry.model, entry.data, entry.probe, mode,
+                           std::string(blocks), seed, budget});
         }
       }
     }
@@ -112,6 +122,8 @@ Result<int> CellRunner::Run(const Cell& cell, const std::string& label) const {
   command.run.data_dir = DataDir(cell);
   command.train = train;
   command.out = directory;
+  const std::optional<Cell> measured = cell.SameLosses();
+  if (measured && ReadCell(*this, *measured).ok()) command.losses_of = Directory(*measured);
   return Train(command);
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,6 +25,9 @@ struct Cell {
   std::string Name() const;
   /// The flags of `ndcao train` for it, without --out.
   std::vector<std::string> Flags() const;
+  /// The cell whose losses are this one's as well, if there is one that is run before it: a
+  /// synchronous run that probes weights measures the same under any split.
+  std::optional<Cell> SameLosses() const;
 };
 
 enum class CaseSize {
@@ -51,8 +55,9 @@ struct CellRunner {
   std::string Directory(const Cell& cell) const { return out + "/" + cell.Name(); }
   /// Files of different data sets have the same names, so the directory is for MNIST alone.
   std::string DataDir(const Cell& cell) const { return cell.data == "mnist" ? data_dir : ""; }
-  /// Runs a cell, goes on with one that was stopped, or leaves one that has ended alone. Returns
-  /// an exit code: 0, or 130 if it was interrupted.
+  /// Runs a cell, goes on with one that was stopped, or leaves one that has ended alone. Losses
+  /// that another cell has measured are folded anew, not measured again. Returns an exit code: 0,
+  /// or 130 if it was interrupted.
   Result<int> Run(const Cell& cell, const std::string& label) const;
 };
 

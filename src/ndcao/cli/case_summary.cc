@@ -111,6 +111,12 @@ std::string FormatCases(const std::vector<CellResult>& results) {
     of_case.push_back(row);
   }
   if (!of_case.empty()) text += FormatComparison(of_case);
+  const auto shares = [](const CellResult& result) { return result.cell.SameLosses().has_value(); };
+  if (std::any_of(results.begin(), results.end(), shares)) {
+    text +=
+        "Synchronous runs that probe weights measure the same losses under any split: they are\n"
+        "measured once, and folded and checked under every split.\n";
+  }
   return text;
 }
 

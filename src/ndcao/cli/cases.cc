@@ -82,7 +82,9 @@ void AddCases(CLI::App& app, Action& action) {
   CLI::App* verb = app.add_subcommand(
       "cases",
       "The four experimental cases, synchronous and asynchronous, over splits of the network and\n"
-      "seeds. Each cell is a run directory; a second call goes on where the first stopped.");
+      "seeds. Each cell is a run directory; a second call goes on where the first stopped.\n"
+      "What synchronous runs that probe weights measure does not depend on the split, so it is\n"
+      "measured once and folded under every split (train --losses-of).");
   auto flags = std::make_shared<Flags>();
   auto* full = verb->add_flag("--full", flags->full, "Three seeds, three splits, real budgets");
   verb->add_flag("--quick", flags->quick,

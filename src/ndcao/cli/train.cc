@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <optional>
+
 #include "ndcao/base/log.h"
 #include "ndcao/cli/activation_run.h"
 #include "ndcao/cli/command.h"
@@ -10,6 +12,7 @@
 #include "ndcao/cli/nats_run.h"
 #include "ndcao/cli/run_directory.h"
 #include "ndcao/cli/run_location.h"
+#include "ndcao/cli/shared_losses.h"
 #include "ndcao/journal/nats/names.h"
 
 namespace ndcao {
@@ -61,6 +64,10 @@ Status CheckJournal(const TrainCommand& command) {
                     "is kept in a directory and trained by one process",
                     journal));
   }
+  if (elsewhere && !command.losses_of.empty()) {
+    return Invalid(
+        fmt::format("--journal {}: only a run in a directory takes losses over", journal));
+  }
   if (command.location.on_server()) return CheckName("--run", command.location.run);
   if (command.location.run.empty()) return Ok();
   return Invalid(
@@ -75,12 +82,20 @@ void AddTrainCommand(CLI::App& verb, TrainCommand& command) {
   AddRunOptions(verb, command.run);
   AddTrainOptions(verb, command.train);
   verb.add_option("--out", command.out, "Run directory (default: runs/MODEL-DATA-seedS)");
+  verb.add_option(
+      "--losses-of", command.losses_of,
+      "Begin with the losses that this run has measured, a synchronous one that differs "
+      "in --blocks alone: they are folded anew under this run's blocks");
 }
 
 Result<int> Train(TrainCommand& command) {
   NDCAO_TRY(CheckJournal(command));
   command.run.max_seconds = command.train.max_seconds;
   NDCAO_ASSIGN(RunSetup setup, SetUpRun(command.run));
+  std::optional<RunDirectory> measured;
+  if (!command.losses_of.empty()) {
+    NDCAO_ASSIGN(measured, OpenSharedLosses(command.losses_of, setup));
+  }
   if (setup.spec.probe == ProbeTarget::kActivations) {
     NDCAO_ASSIGN(RunDirectory run, BeginDirectory(command, setup));
     ParameterVector().swap(setup.initial);  // the run has them
@@ -90,6 +105,7 @@ Result<int> Train(TrainCommand& command) {
   NDCAO_TRY(Replica::Create(setup.spec, setup.problem->layout(), setup.initial));
   NDCAO_ASSIGN(const auto run, BeginRun(command, setup));
   ParameterVector().swap(setup.initial);  // the run has them
+  if (measured) NDCAO_TRY(TakeLosses(*measured, *run->directory()));
   NDCAO_ASSIGN(const Offset end, run->End());
   NDCAO_ASSIGN(Replica replica, run->Fold(setup.problem->layout(), end, false));
   command.train.budget_from_time =

@@ -15,7 +15,8 @@ struct TrainCommand {
   RunOptions run;
   TrainOptions train;
   RunLocation location;
-  std::string out;  ///< The run directory; empty: a new one under runs/.
+  std::string out;        ///< The run directory; empty: a new one under runs/.
+  std::string losses_of;  ///< A run directory whose losses are taken over; empty: none.
 };
 
 void AddTrainCommand(CLI::App& verb, TrainCommand& command);

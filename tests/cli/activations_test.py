@@ -61,6 +61,14 @@ class ActivationsTest(Program):
         self.assertEqual(split["blocks"], 50)
         self.assertNotEqual(one["digest"], other["digest"])
 
+    def test_one_example_for_each_thread(self):
+        for model in ("mlp:784-32-10", "lenet5", "lstm:28x128", "resnet8"):
+            digests = {self.json("train", *FASHION, "--model", model, "--train-limit", "20",
+                                 "--batch", "2", "--epochs", "1", "--quiet", "--json", "--threads",
+                                 threads, "--out", self.path(model.split(":")[0] + threads))
+                       ["digest"] for threads in ("1", "2")}
+            self.assertEqual(len(digests), 1, model)
+
     def test_convolutions_know_their_inputs(self):
         digests = set()
         for name, more in [("one", ["--threads", "1"]), ("two", ["--threads", "2"]),

@@ -5,6 +5,8 @@ import json
 import pathlib
 import re
 import shlex
+import signal
+import time
 import unittest
 
 from ndcao_program import Program
@@ -137,6 +139,28 @@ class CasesTest(Program):
         self.refused("cases", "--case", "5", says="--case")
         self.refused("cases", "--case", "2", "--probe", "weights", says="--full")
         self.refused("cases", "--probe", "gradients", says="--probe")
+
+    def test_cases_go_on_by_the_command_they_print(self):
+        words = ["cases", "--full", "--case", "2", "--probe", "activations", "--out",
+                 self.path("cells")]
+        cell = self.dir / "cells" / "case2-activations-sync-layer-2700k-seed1"
+        steps = []
+        while len(steps) < 2:
+            process = self.start(*words)
+            while not (cell / "journal").exists():
+                self.assertIsNone(process.poll(), "the cells ended early")
+                time.sleep(0.05)
+            time.sleep(3)
+            process.send_signal(signal.SIGINT)
+            _, errors = process.communicate(timeout=60)
+            self.assertEqual(process.returncode, 130, errors)
+            self.assertIn("0 of 18 cells are done", errors)
+            again = shlex.split(re.search("Go on with: (ndcao cases .*)", errors).group(1))
+            self.assertEqual(sorted(again[1:]), sorted(words))
+            words = again[1:]
+            newest = max((int(f.stem) for f in cell.glob("snapshots/*.snap")), default=0)
+            if newest > max(steps, default=0):  # a slow machine may not have come to train
+                steps.append(newest)
 
 
 if __name__ == "__main__":

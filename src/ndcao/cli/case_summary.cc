@@ -60,11 +60,13 @@ std::string FormatRow(const Row& row) {
   const Cell& cell = row.front()->cell;
   const Spread accuracy = Summarise(row, Accuracy);
   const Spread loss = Summarise(row, Loss);
+  const double initial = Summarise(row, InitialLoss).mean;  // unknown where activations are probed
   return fmt::format(
-      "{}  {:<15} {:<14} {:<12} {:<6} {:<10} {:>6.2f} ± {:<5.2f} {:>7.4f} ± {:<6.4f} {:>8.4f} "
+      "{}  {:<15} {:<14} {:<12} {:<6} {:<10} {:>6.2f} ± {:<5.2f} {:>7.4f} ± {:<6.4f} {:>8} "
       "{:>9} {:>8} {:>10.0f}\n",
       cell.number, cell.model, cell.data, cell.probe, cell.mode, cell.blocks, accuracy.mean,
-      accuracy.deviation, loss.mean, loss.deviation, Summarise(row, InitialLoss).mean,
+      accuracy.deviation, loss.mean, loss.deviation,
+      std::isnan(initial) ? "-" : fmt::format("{:.4f}", initial),
       FormatCount(Summarise(row, Forwards).mean), FormatDuration(Summarise(row, Seconds).mean),
       Summarise(row, Bytes).mean);
 }

@@ -344,20 +344,27 @@ TEST(ActivationReplicaTest, AheadGoesOnInTheDirectionOfTheLastMove) {
   }
 }
 
+// Batches that are all alike: every step of Adam is ± the rate, and a move for n of them √n times.
 TEST(ActivationReplicaTest, ADelayedBlockMovesByTheMeanOfItsBatches) {
   Fixture f;
+  SerialExecutor executor;
+  ActivationReplica prompt = f.Create();
   f.spec.mode = RunMode::kAsync;
   f.spec.clock = {ClockKind::kFixed, 4, 4};
-  SerialExecutor executor;
-  ActivationReplica replica = f.Create();
-  ParameterVector before = replica.parameters();
-  int moves = 0;
-  for (int i = 0; i < 40; ++i) {
-    ObserveStep(replica, 0, executor);
-    if (replica.parameters()[0] != before[0]) ++moves;
-    before = replica.parameters();
+  ActivationReplica delayed = f.Create();
+  std::vector<int> moves(f.initial.size());
+  for (int step = 0; step < 40; ++step) {
+    const ParameterVector before = delayed.parameters();
+    const ParameterVector prompt_before = prompt.parameters();
+    ObserveStep(prompt, 0, executor);
+    ObserveStep(delayed, 0, executor);
+    for (std::size_t i = 0; i < before.size(); ++i) {
+      const float move = delayed.parameters()[i] - before[i];
+      if (move == 0 || ++moves[i] == 1) continue;  // the first may be of fewer batches
+      EXPECT_NEAR(move / (prompt.parameters()[i] - prompt_before[i]), 2, 1e-3) << i;
+    }
   }
-  EXPECT_EQ(moves, 10);
+  EXPECT_THAT(moves, Each(10));
 }
 
 TEST(ActivationReplicaTest, BlocksDoNotChangeASynchronousRun) {

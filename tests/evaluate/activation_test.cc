@@ -113,6 +113,17 @@ TEST(ProbePlanTest, SaysWhichOperationHasNoOuterProduct) {
   EXPECT_EQ(f.plan.plan.sites[0].kind, SiteKind::kOutput);
 }
 
+TEST(ProbePlanTest, SaysWhatDoesNotReachTheOutputs) {
+  Fixture f({"idle",
+             Describe("    idle = torch.linear(x, self.a.weight)\n"
+                      "    return torch.linear(x, self.b.weight).view(idle.size(0), -1)\n",
+                      {{"a.weight", {6, 5}}, {"b.weight", {4, 5}}}),
+             {5}});
+  ASSERT_EQ(f.plan.plan.unprobed.size(), 1u);
+  EXPECT_EQ(f.plan.plan.unprobed[0].reason, "what it makes does not reach the outputs");
+  ASSERT_EQ(f.plan.plan.sites.size(), 1u);
+}
+
 TEST(ProbePlanTest, ProbesFewWeightsOrFewActivations) {
   Fixture f(FewWeights());
   ASSERT_EQ(f.plan.plan.sites.size(), 3u);

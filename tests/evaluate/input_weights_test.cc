@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <string>
 
 #include "ndcao/evaluate/torch/slot_lesson.h"
 #include "ndcao/evaluate/torch/zoo.h"
@@ -49,6 +50,26 @@ at::Tensor Rows(const WeightCall& call, const Operation& operation, const Where&
       call.role == WeightRole::kProduct ? weights.t() : weights.reshape({weights.size(0), -1});
   if (!call.bias) return rows.clone();
   return at::cat({rows, where(operation.tensor(*call.bias)).unsqueeze(1)}, 1);
+}
+
+// With its bias in one place and without it in another, a weight has no single input.
+TEST(InputWeightsTest, AWeightOfTwoUsesIsNotMeasuredAtOneOfThem) {
+  const auto source = [](const char* second) {
+    return std::string(
+               "    y = torch.linear(x, self.a.weight, self.a.bias).relu()\n"
+               "    y = y + torch.linear(torch.tanh(x), ") +
+           second + ").relu()\n    return torch.linear(y.flatten(1), self.b.weight)\n";
+  };
+  const auto inputs = [&](const char* second) {
+    Fixture f(
+        {"two uses",
+         Describe(source(second), {{"a.weight", {3, 7}}, {"a.bias", {3}}, {"b.weight", {4, 18}}}),
+         {6, 7}});
+    EXPECT_EQ(f.error, "");
+    return f.plan.sites.at(0).inputs.size();
+  };
+  EXPECT_EQ(inputs("self.a.weight, self.a.bias"), 1u);
+  EXPECT_EQ(inputs("self.a.weight"), 0u);
 }
 
 // For a weight of one output, the gradient under a signal of r is Xᵀr, so that of X w is A w: the

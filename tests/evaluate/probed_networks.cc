@@ -181,6 +181,20 @@ std::vector<Network> Networks() {
        {3, 4},
        2,
        2});
+  all.push_back({"a call that nothing comes of",
+                 Describe("    h = torch.linear(x, self.a.weight, self.a.bias).relu()\n"
+                          "    idle = torch.linear(x + 1, self.a.weight, self.a.bias)\n"
+                          "    return torch.linear(h, self.b.weight).view(idle.size(0), -1)\n",
+                          {{"a.weight", {6, 5}}, {"a.bias", {6}}, {"b.weight", {4, 6}}}),
+                 {5},
+                 2});
+  all.push_back({"few weights in two places",
+                 Describe("    h = torch.conv2d(x, self.a.weight, padding=1)\n"
+                          "    h = torch.cat([h.relu(), torch.neg(h).relu()], 1).mean([2, 3])\n"
+                          "    return torch.linear(h, self.b.weight)\n",
+                          {{"a.weight", {2, 1, 3, 3}}, {"b.weight", {4, 4}}}),
+                 {1, 6, 6},
+                 2});
   all.push_back({"written in place",
                  Describe("    h = torch.linear(x, self.a.weight, self.a.bias)\n"
                           "    h[:, 0] = 0.5\n"

@@ -207,6 +207,29 @@ RC_GTEST_PROP(ReplicaTest, ASnapshotGoesOnBitForBit, (bool async)) {
   RC_ASSERT(!Replica::Restore(spec, QuadraticLayout(), damaged).ok());
 }
 
+// Whatever a snapshot holds, it is refused or goes on somehow: nothing is read or written
+// elsewhere.
+RC_GTEST_PROP(ReplicaTest, ADamagedSnapshotDoesNoHarm, (bool async)) {
+  const RunSpec spec = async ? AsyncSpec(60, ClockKind::kHeavy) : QuadraticSpec(60);
+  Replica replica = NewReplica(spec, QuadraticLayout());
+  const std::vector<Record> records = RunAll(replica);
+  Replica twin = NewReplica(spec, QuadraticLayout());
+  const std::size_t cut = records.size() / 2;
+  for (std::size_t i = 0; i < cut; ++i) Fold(twin, records[i]);
+  auto bytes = twin.Snapshot();
+  for (int i = 0; i < 3; ++i) {
+    bytes[*rc::gen::inRange<std::size_t>(0, bytes.size())] =
+        static_cast<std::byte>(*rc::gen::arbitrary<std::uint8_t>());
+  }
+  Result<Replica> restored = Replica::Restore(spec, QuadraticLayout(), bytes);
+  if (!restored.ok()) return;
+  SerialExecutor executor;
+  for (std::size_t i = cut; i < records.size(); ++i) {
+    const Entry entry = MakeEntry(restored.value().next_offset(), records[i]);
+    if (!restored.value().Apply(entry, executor).ok()) return;
+  }
+}
+
 TEST(ReplicaTest, BlocksThatDifferDoDifferAndStillTrain) {
   RunSpec spec = AsyncSpec(400, ClockKind::kFixed);
   BlockOverride wide{"1|2", spec.options};

@@ -24,8 +24,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr double kSnapshotSeconds = 20;
-
 /// The budget as the journal's newest record has it.
 Result<std::uint64_t> JournaledBudget(RunDirectory& run) {
   std::uint64_t budget = run.spec().budget;
@@ -142,7 +140,8 @@ Result<int> TrainActivations(RunDirectory& run, const Problem& problem, const Tr
   ActivationSession session(run.spec(), problem, std::move(evaluators), run.journal(), replica,
                             std::move(session_options));
   session.between_steps = [&] {
-    if (std::chrono::duration<double>(Clock::now() - kept).count() < kSnapshotSeconds) return;
+    const double since = std::chrono::duration<double>(Clock::now() - kept).count();
+    if (options.snapshot_seconds == 0 || since < options.snapshot_seconds) return;
     const Status status = keep();
     if (!status.ok()) spdlog::warn("no snapshot: {}", status.error().message());
     kept = Clock::now();

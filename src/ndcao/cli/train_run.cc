@@ -135,8 +135,10 @@ void AddTrainOptions(CLI::App& verb, TrainOptions& options) {
       ->check(CLI::IsMember({"always", "interval", "never"}));
   verb.add_option("--max-seconds", options.max_seconds, "Stop after this time (0: no limit)")
       ->check(CLI::NonNegativeNumber);
-  verb.add_option("--snapshot-seconds", options.snapshot_seconds,
-                  "Time between snapshots, from which others may catch up (0: none)")
+  verb.add_option(
+          "--snapshot-seconds", options.snapshot_seconds,
+          "Time between snapshots, from which others may catch up and runs that probe activations "
+          "go on after a crash (0: none before the end)")
       ->check(CLI::NonNegativeNumber);
   verb.add_flag("--json", options.json, "End standard output with one JSON object");
   verb.add_flag("--quiet", options.quiet, "No progress display");

@@ -32,6 +32,9 @@ class ActivationStage : public StageNetwork {
   /// Sites that it probes: all but the one that makes the network's outputs.
   virtual std::uint32_t probed_sites() const = 0;
 
+  /// Values of one example where it enters the stage.
+  virtual std::uint64_t inputs() const = 0;
+
   // Begin, Copy and Pass answer what goes on, valid until the next call: rows of activations; of
   // the last stage, losses: Begin 1 + r times B (clean, and at perturbed outputs), the others B.
 

@@ -37,15 +37,19 @@ Status ActivationWorker::Pass(const StageMessage& message) {
   if (message.trial.value < next_) return Ok();
   const std::uint64_t step = message.trial.value;
   const std::vector<float> input = message.As<float>();
-  if (message.kind == StageMessageKind::kClean && message.number < sums_.size()) {
-    NDCAO_TRY(BeginSlot({step, message.number}, input));
-    CountPart();
+  const bool clean = message.kind == StageMessageKind::kClean;
+  const std::uint32_t copies = clean ? 1 : std::max(copies_, 1u);
+  const std::uint32_t copy = message.number % copies;
+  const SlotName slot{step, message.number / copies};
+  if (slot.second >= sums_.size() || (!clean && copy >= first_copy_)) return Ok();
+  if (input.size() != ExamplesOf(slot.second) * network_.inputs()) {
+    spdlog::warn("activations are dropped: {} values for {} examples of {}", input.size(),
+                 ExamplesOf(slot.second), network_.inputs());
     return Ok();
   }
-  const std::uint32_t copy = copies_ == 0 ? 0 : message.number % copies_;
-  const SlotName slot{step, copies_ == 0 ? 0 : message.number / copies_};
-  if (message.kind != StageMessageKind::kCopy || copy >= first_copy_ ||
-      slot.second >= sums_.size()) {
+  if (clean) {
+    NDCAO_TRY(BeginSlot(slot, input));
+    CountPart();
     return Ok();
   }
   LoadParameters();

@@ -16,7 +16,9 @@ void LossTable::PutClean(const SlotName& slot, std::span<const float> losses,
 }
 
 void LossTable::PutCopy(const SlotName& slot, std::uint32_t copy, std::span<const float> losses) {
-  Rows& rows = rows_.at(slot);
+  const auto found = rows_.find(slot);
+  if (found == rows_.end()) return;
+  Rows& rows = found->second;
   std::copy(losses.begin(), losses.end(),
             rows.values.begin() + static_cast<std::ptrdiff_t>((1 + copy) * rows.examples));
   rows.there[copy] = true;

@@ -47,7 +47,7 @@ class LossTable {
 
   /// The clean pass: 1 + at_outputs times B losses.
   void PutClean(const SlotName& slot, std::span<const float> losses, std::size_t examples);
-  /// B losses of a copy of a slot whose clean pass is there.
+  /// B losses of a copy; nothing if the slot's clean pass is not there.
   void PutCopy(const SlotName& slot, std::uint32_t copy, std::span<const float> losses);
   /// All of the slot's losses, if they are complete; it is then forgotten here.
   std::optional<std::vector<float>> Take(const SlotName& slot);

@@ -221,6 +221,18 @@ void AuditLedger::Load(ByteReader& in) {
       audit.claims.push_back(std::get<AuditRecord>(std::move(claim).value()));
     }
   }
+  if (!EverybodyIsKnown()) in.Fail();
+}
+
+bool AuditLedger::EverybodyIsKnown() const {
+  const auto member = [this](MemberId id) { return id < names_.size(); };
+  const auto author = [this](const AuditRecord& claim) { return claim.worker < members_.size(); };
+  return seen_.size() == members_.size() && std::ranges::all_of(members_, member) &&
+         std::ranges::all_of(excluded_, member) &&
+         std::ranges::all_of(open_, [&](const Audit& audit) {
+           return std::ranges::all_of(audit.order, member) &&
+                  std::ranges::all_of(audit.claims, author);
+         });
 }
 
 }  // namespace ndcao

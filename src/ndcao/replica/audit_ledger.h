@@ -79,6 +79,7 @@ class AuditLedger {
   void GiveUp(const Audit& audit);
   void Exclude(MemberId member);
   const std::string& NameOf(const AuditRecord& claim) const;
+  bool EverybodyIsKnown() const;
 
   std::uint64_t seed_;
   double share_;

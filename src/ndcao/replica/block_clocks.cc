@@ -81,9 +81,12 @@ void BlockClocks::Load(ByteReader& in) {
   now_ = in.Get<std::uint64_t>();
   events_ = {};
   const auto count = in.Get<std::uint64_t>();
+  if (count > keys_.size()) in.Fail();
   for (std::uint64_t i = 0; i < count && in.ok(); ++i) {
     const auto when = in.Get<std::uint64_t>();
-    events_.emplace(when, in.Get<std::uint32_t>());
+    const auto block = in.Get<std::uint32_t>();
+    if (block >= keys_.size()) in.Fail();
+    events_.emplace(when, block);
   }
 }
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 
 #include "ndcao/base/hash.h"
@@ -10,9 +11,6 @@
 namespace ndcao {
 namespace {
 
-// Positions of the fold that a group may be based on: more than any staleness limit, with room for
-// the records between groups.
-constexpr std::size_t kPositions = 16384;
 constexpr std::size_t kDigestsKept = 16;
 
 bool Barren(const GroupRecord& group) {
@@ -126,6 +124,7 @@ CohortContext Replica::ContextOf(const Cohort& cohort) const {
 
 std::span<float> Replica::MutableTheta() {
   if (theta_.use_count() > 1) theta_ = std::make_shared<ParameterVector>(*theta_);
+  std::atomic_thread_fence(std::memory_order_acquire);  // whoever let go of it has read it
   return *theta_;
 }
 

@@ -143,6 +143,9 @@ class Replica {
     std::vector<std::size_t> slices;  ///< Theirs, in block_slices_.
     std::unique_ptr<BlockOptimizer> optimizer;
   };
+  // Positions of the fold that a group may be based on: more than any staleness limit, with room
+  // for the records between groups.
+  static constexpr std::size_t kPositions = 16384;
   /// A past position of the fold: what groups evaluated there are checked against.
   struct Position {
     Offset offset = 0;
@@ -168,6 +171,7 @@ class Replica {
   void Observe(std::span<const GroupObservation> groups, std::span<float> target,
                Executor& executor);
   Status CheckDigest(const DigestRecord& digest) const;
+  bool PositionsFit() const;
   std::optional<Position> FindPosition(Offset base, std::uint64_t chain) const;
   void Advance(std::uint64_t record_hash);
   std::span<float> MutableTheta();

@@ -2,6 +2,8 @@
 // snapshot is a cache of the fold, and one that cannot be read is recomputed from the journal.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "ndcao/base/hash.h"
 #include "ndcao/journal/codec.h"
 #include "ndcao/replica/replica.h"
@@ -66,6 +68,14 @@ std::vector<std::byte> Replica::Snapshot() const {
   return out.Take();
 }
 
+// One for each offset, up to the next one.
+bool Replica::PositionsFit() const {
+  if (positions_.empty() || positions_.size() > kPositions) return false;
+  Offset expected = next_offset_ + 1 - positions_.size();
+  return std::all_of(positions_.begin(), positions_.end(),
+                     [&](const Position& position) { return position.offset == expected++; });
+}
+
 Result<Replica> Replica::Restore(const RunSpec& spec, const Layout& layout,
                                  std::span<const std::byte> snapshot,
                                  const std::optional<Slice>& part) {
@@ -91,6 +101,7 @@ Result<Replica> Replica::Restore(const RunSpec& spec, const Layout& layout,
     if (in.Get<std::uint8_t>() == 0) continue;
     slot.emplace();
     if (!GetRecord(in, slot->first)) break;
+    if (slot->first.losses.size() != spec.shape.evaluations) in.Fail();
     in.GetAll(std::as_writable_bytes(std::span(&slot->second, 1)));
   }
   const auto digests = in.Get<std::uint64_t>();
@@ -100,7 +111,7 @@ Result<Replica> Replica::Restore(const RunSpec& spec, const Layout& layout,
   if (replica.clocks_) replica.clocks_->Load(in);
   if (replica.audits_) replica.audits_->Load(in);
   for (Cohort& cohort : replica.cohorts_) cohort.optimizer->Load(in);
-  if (!in.ok() || in.remaining() > 0 || replica.positions_.empty() ||
+  if (!in.ok() || in.remaining() > 0 || !replica.PositionsFit() ||
       replica.pending_.size() !=
           (replica.clocks_ && !replica.clocks_->trivial() ? replica.theta_->size() : 0)) {
     return Corrupt("snapshot: its length does not fit the run's spec");

@@ -51,6 +51,7 @@ class TorchActivationStage : public ActivationStage {
 
   const ProbePlan& plan() const override { return plan_.plan; }
   std::uint32_t probed_sites() const override { return static_cast<std::uint32_t>(probed_.size()); }
+  std::uint64_t inputs() const override { return static_cast<std::uint64_t>(inputs_); }
   std::span<float> parameters() override { return stage_->parameters(); }
   Result<std::span<const float>> Forward(std::span<const float> input) override {
     return stage_->Forward(input);

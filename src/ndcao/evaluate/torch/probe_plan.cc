@@ -85,6 +85,11 @@ class Planner {
       // Where tensors are written into, what a tail was given may be gone.
       site.tail = passes_.three.obstacle().empty() ? FindTail(passes_.three, site.call.operation)
                                                    : LocalTail{{{site.call.operation, false}}, {}};
+      if (site.tail.points
+              .empty()) {  // no gradient comes of it, so the tensors' other calls are all
+        for (const std::size_t tensor : TensorsOf(site)) idle_.insert(tensor);
+        continue;
+      }
       bool coupled = false;
       bool found = true;
       for (const TailPoint& point : site.tail.points) {
@@ -181,19 +186,17 @@ class Planner {
     result_.sites.push_back(std::move(site));
   }
 
-  // Where a weight or its bias has other uses, too, there is no single input.
+  // Where a weight or its bias is used without the other, too, there is no single input.
   std::vector<InputWeight> InputsOf(const TorchSite& site) const {
-    std::map<std::size_t, std::set<std::size_t>> partners;  // by tensor
+    std::map<std::size_t, std::set<std::vector<std::size_t>>> uses;  // by tensor
     for (const SiteCall& call : calls_) {
-      const std::vector<std::size_t> tensors = TensorsOf(call);
-      for (const std::size_t tensor : tensors)
-        partners[tensor].insert(tensors.begin(), tensors.end());
+      for (const std::size_t tensor : TensorsOf(call)) uses[tensor].insert(TensorsOf(call));
     }
     std::vector<WeightCall> calls;
     for (const SiteCall& call : site.calls) {
       const std::vector<std::size_t> tensors = TensorsOf(call);
       const bool alone = std::all_of(tensors.begin(), tensors.end(), [&](std::size_t tensor) {
-        return !reasons_.contains(tensor) && partners[tensor].size() == tensors.size();
+        return !reasons_.contains(tensor) && uses[tensor].size() == 1;
       });
       if (alone) calls.push_back(call.call);
     }
@@ -261,7 +264,8 @@ class Planner {
     std::uint64_t weights = 0;
     for (const std::size_t tensor : shown.tensors) weights += layout_.tensors()[tensor].size;
     const SiteCall& only = site.calls.front();
-    const bool plain = site.calls.size() == 1 && only.call.role == WeightRole::kConvolution &&
+    const bool plain = site.calls.size() == 1 && site.points.size() == 1 &&
+                       only.call.role == WeightRole::kConvolution &&
                        operations()[only.call.operation].tensor(0).size(1) ==
                            operations()[only.call.operation].tensor(1).size(1) &&
                        operations()[only.call.operation].tensor(0).size(0) == kFew;
@@ -299,10 +303,11 @@ class Planner {
     for (std::size_t i = 0; i < layout_.tensors().size(); ++i) {
       if (probed.contains(i)) continue;
       const auto reason = reasons_.find(i);
-      result_.plan.unprobed.push_back({i, reason != reasons_.end() ? reason->second
-                                          : used_.contains(i)
-                                              ? "used in a way that has no local outer product"
-                                              : "no operation uses it"});
+      result_.plan.unprobed.push_back(
+          {i, reason != reasons_.end() ? reason->second
+              : idle_.contains(i)      ? "what it makes does not reach the outputs"
+              : used_.contains(i)      ? "used in a way that has no local outer product"
+                                       : "no operation uses it"});
     }
   }
 
@@ -315,6 +320,7 @@ class Planner {
   std::vector<SiteCall> calls_;
   std::map<std::size_t, ExampleAxis> axes_;     // by operation
   std::set<std::size_t> used_;                  // tensors
+  std::set<std::size_t> idle_;                  // tensors that have a call of no consequence
   std::map<std::size_t, std::string> reasons_;  // why a tensor is not probed
 };
 

@@ -33,7 +33,7 @@ struct Settings {
   std::uint32_t slow = 0;  // this stage takes a little longer for every update
 };
 
-/// Sends what no stage would: before some clean passes the first row of them alone, and some copies
+/// Sends what no stage would: before some clean passes the first row of them alone, and a copy
 /// twice.
 class MeddlingChannel : public Channel {
  public:
@@ -45,7 +45,7 @@ class MeddlingChannel : public Channel {
       message.payload = message.payload.first(kHidden * sizeof(float));
       NDCAO_TRY(own_->Send(stage, EncodeStageMessage(message)));
     }
-    if (message.kind == StageMessageKind::kCopy && ++copies_ % 31 == 0) {
+    if (message.kind == StageMessageKind::kCopy && ++copies_ == 50) {
       NDCAO_TRY(own_->Send(stage, bytes));
     }
     return own_->Send(stage, bytes);

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cmath>
 
 #include "ndcao/base/hash.h"
@@ -124,7 +123,6 @@ CohortContext Replica::ContextOf(const Cohort& cohort) const {
 
 std::span<float> Replica::MutableTheta() {
   if (theta_.use_count() > 1) theta_ = std::make_shared<ParameterVector>(*theta_);
-  std::atomic_thread_fence(std::memory_order_acquire);  // whoever let go of it has read it
   return *theta_;
 }
 

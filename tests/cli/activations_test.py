@@ -105,6 +105,22 @@ class ActivationsTest(Program):
             self.assertEqual(again["digest"], whole["digest"])
             self.assertEqual(again["steps"], whole["steps"])
 
+    def test_a_killed_run_goes_on_from_an_older_snapshot(self):
+        flags = [*FASHION, "--model", "lenet5", "--train-limit", "6400", "--epochs", "3", "--seed",
+                 "1", "--quiet"]
+        whole = self.json("train", *flags, "--json", "--out", self.path("whole"), timeout=600)
+        process = self.start("train", *flags, "--snapshot-seconds", "0.1", "--out",
+                             self.path("killed"))
+        kept = self.dir / "killed" / "snapshots"
+        while len({int(f.stem) for f in kept.glob("*.snap")} - {0}) < 2:
+            self.assertIsNone(process.poll(), "the run ended early")
+            time.sleep(0.01)
+        process.kill()
+        process.wait(60)
+        self.assertLess(max(int(f.stem) for f in kept.glob("*.snap")), whole["steps"])
+        again = self.json("resume", self.path("killed"), "--json", "--quiet", timeout=600)
+        self.assertEqual(again["digest"], whole["digest"])
+
     def test_says_which_block_probes_what(self):
         self.json("train", *FASHION, "--model", "vit-tiny", "--train-limit", "256", "--epochs", "1",
                   "--quiet", "--json", "--out", self.path("vit"), timeout=600)

@@ -3,6 +3,7 @@
 import json
 import pathlib
 import random
+import shutil
 import signal
 import time
 import unittest
@@ -118,6 +119,9 @@ class ActivationsTest(Program):
         process.kill()
         process.wait(60)
         self.assertLess(max(int(f.stem) for f in kept.glob("*.snap")), whole["steps"])
+        shutil.copytree(self.dir / "killed", self.dir / "bare")
+        shutil.rmtree(self.dir / "bare" / "snapshots")
+        self.refused("eval", "--run", self.path("bare"), says="ndcao resume", code=1)
         again = self.json("resume", self.path("killed"), "--json", "--quiet", timeout=600)
         self.assertEqual(again["digest"], whole["digest"])
 

@@ -29,6 +29,11 @@ class BenchTest(Program):
         self.assertAlmostEqual(result["ratio"],
                                bare / (2 / result["training_images_per_second"]), places=6)
 
+    def test_only_networks_are_measured(self):
+        self.refused("bench", "throughput", "--objective", "function:sphere:3",
+                     says="only networks are measured")
+        self.refused("simulate", "--seconds", "1", "--probe", "activations", says="--probe")
+
     def test_the_limit_is_for_mlps(self):
         refused = self.run_ndcao("bench", "throughput", "--model", "lenet5", "--limit", code=2)
         self.assertIn("--limit", refused.stderr)

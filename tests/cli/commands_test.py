@@ -71,6 +71,12 @@ class TrainTest(Program):
         refused(self.path("none"), says="no run directory")
         self.fashion("async", "--mode", "async", "--budget", "20k")
         refused(self.path("async"), says="synchronous")
+        for name, more, says in [("cao", ["--optimizer", "cao", "--budget", "100"], "cao"),
+                                 ("audit", ["--audit", "0.5", "--budget", "4k"], "audits")]:
+            sphere = ["train", "--objective", "function:sphere:60", *more, "--quiet"]
+            self.run_ndcao(*sphere, "--out", self.path(name))
+            self.refused(*sphere, "--blocks", "size:10", "--out", self.path("no"), "--losses-of",
+                         self.path(name), says=says)
         self.refused("train", *FASHION, "--budget", "400k", "--journal", "mem:", "--losses-of",
                      self.path("first"), says="directory")
 
@@ -90,6 +96,9 @@ class TrainTest(Program):
         config.write_text('objective = "function:sphere:50"\nbudget = "10k"\n'
                           'blocks = "size:10"\n[[block]]\npattern = "block"\nfrozen = true\n')
         self.refused("train", "--config", str(config), says="matches no block of --blocks size:10")
+        config.write_text('objective = "function:sphere:50"\nbudget = "10k"\n'
+                          '[[block]]\npattern = ".*"\nsigma = "0.5"\n')
+        self.refused("train", "--config", str(config), says="'sigma' is no number")
         config.write_text("colour = 1\n")
         self.refused("train", "--config", str(config), says="colour")
         config.write_text("budget = = 1\n")

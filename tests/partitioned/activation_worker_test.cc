@@ -168,7 +168,9 @@ class StagedRun {
     options.outputs = static_cast<std::uint64_t>(Width(settings_.ends[stage]));
     options.widest = kHidden;
     options.end_note = "end";
-    options.patience = std::chrono::milliseconds(300);
+    // Where nothing is lost, a machine that stands still for a moment is no reason to go back.
+    const bool lossy = settings_.lose_one_in > 0 || settings_.meddle;
+    options.patience = std::chrono::milliseconds(lossy ? 300 : 60000);
     options.delay = std::chrono::milliseconds(head.stage == settings_.slow ? 5 : 0);
     options.kept = [&] {
       std::vector<std::uint64_t> steps;

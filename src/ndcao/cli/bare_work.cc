@@ -1,5 +1,7 @@
 #include "ndcao/cli/bare_work.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <chrono>
 #include <memory>
@@ -20,7 +22,14 @@ std::vector<std::uint32_t> SomeExamples(const RunSetup& setup) {
 
 }  // namespace
 
+Status CheckHasExamples(const RunSetup& setup) {
+  if (setup.problem->examples() > 0) return Ok();
+  return Invalid(fmt::format("--objective {}: only networks are measured here, on examples",
+                             setup.spec.objective));
+}
+
 Result<BareWork> BareWork::Inference(const RunSetup& setup, int threads) {
+  NDCAO_TRY(CheckHasExamples(setup));
   BareWork bare;
   bare.images_ = setup.spec.batch;
   for (int i = 0; i < threads; ++i) {

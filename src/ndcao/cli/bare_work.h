@@ -10,6 +10,10 @@
 
 namespace ndcao {
 
+/// kInvalid for an objective that is not measured on examples, which no forward passes are to be
+/// compared with.
+Status CheckHasExamples(const RunSetup& setup);
+
 /// The same batch again and again, on each thread for itself.
 class BareWork {
  public:

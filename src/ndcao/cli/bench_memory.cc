@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "ndcao/base/log.h"
+#include "ndcao/cli/bare_work.h"
 #include "ndcao/cli/bench.h"
 #include "ndcao/cli/measuring_process.h"
 #include "ndcao/cli/peak_memory.h"
@@ -55,6 +56,7 @@ struct Peak {
 
 Result<Peak> PeakOf(const MemoryFlags& flags, const std::function<Status(RunSetup&, int)>& work) {
   NDCAO_ASSIGN(RunSetup setup, SetUpRun(flags.run));
+  NDCAO_TRY(CheckHasExamples(setup));
   const std::uint64_t parameters = setup.initial.size();
   const PeakMemory memory;
   if (!memory.restarted())

@@ -15,9 +15,17 @@ Result<BlockOverride> ReadOverride(const toml::table& table, const BlockOptions&
   static const std::set<std::string> kKeys = {"pattern",    "optimizer", "sigma", "frozen",
                                               "loss-floor", "eps",       "rate"};
   for (const auto& [key, value] : table) {
-    if (kKeys.contains(std::string(key.str()))) continue;
-    return Invalid(
-        fmt::format("key '{}' is unknown; allowed: {}", key.str(), fmt::join(kKeys, ", ")));
+    if (!kKeys.contains(std::string(key.str()))) {
+      return Invalid(
+          fmt::format("key '{}' is unknown; allowed: {}", key.str(), fmt::join(kKeys, ", ")));
+    }
+    const bool text = key == "pattern" || key == "optimizer";
+    if (text ? value.is_string() : key == "frozen" ? value.is_boolean() : value.is_number())
+      continue;
+    return Invalid(fmt::format("'{}' is no {}", key.str(),
+                               text              ? "text"
+                               : key == "frozen" ? "true or false"
+                                                 : "number"));
   }
   BlockOverride result{table["pattern"].value_or(std::string()), base};
   if (result.pattern.empty()) return Invalid("'pattern' is missing");

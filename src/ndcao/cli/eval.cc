@@ -155,7 +155,13 @@ Result<int> Eval(const Flags& flags) {
   if (flags.model.empty() && (flags.train_limit > 0 || flags.hold_out > 0)) {
     return Invalid("--train-limit and --hold-out go with --model; a run has its own");
   }
-  if (flags.location.run.empty() == flags.model.empty()) {
+  if (flags.model.empty() && !flags.params.empty()) {
+    return Invalid("--params goes with --model; a run has its own");
+  }
+  if (!flags.location.run.empty() && !flags.model.empty()) {
+    return Invalid("--run and --model: one of them is evaluated");
+  }
+  if (flags.location.run.empty() && flags.model.empty()) {
     return Invalid("what to evaluate is missing: --run DIR, or --model M with --params FILE");
   }
   NDCAO_ASSIGN(const Subject subject,

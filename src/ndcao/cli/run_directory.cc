@@ -136,7 +136,12 @@ Status RunDirectory::CheckChain(const Replica& replica) {
 Result<ParameterVector> RunDirectory::Parameters(const Layout& layout) {
   if (spec_.probe == ProbeTarget::kWeights) return RunHome::Parameters(layout);
   const auto newest = NewestSnapshot();
-  if (!newest) return initial_;
+  if (!newest) {
+    return Failed(fmt::format(
+        "run '{}' has kept no state of its parameters, which no journal holds where activations "
+        "are probed; 'ndcao resume {}' trains it",
+        path_, path_));
+  }
   NDCAO_ASSIGN(auto state, ActivationReplica::Read(newest->bytes));
   return std::move(state.first);
 }

@@ -38,7 +38,7 @@ class RunDirectory : public RunHome {
 
   RunDirectory* directory() override { return this; }
 
-  /// Of a run that probes activations: θ of its newest snapshot.
+  /// Of a run that probes activations: θ of its newest snapshot; kFailed if there is none.
   Result<ParameterVector> Parameters(const Layout& layout) override;
   void SaveSnapshot(const Replica& replica, bool last) override;
   Result<std::uint64_t> TornTail() override { return journal_->TornTail(); }

@@ -35,6 +35,11 @@ Status CheckShared(const RunDirectory& measured, const RunSetup& setup) {
   if (!theirs.overrides.empty()) {
     return Invalid("its blocks have options of their own, and another split cuts them");
   }
+  if (theirs.options.optimizer == "cao") {
+    return Invalid(
+        "blocks of 'cao' perturb themselves in ways of their own, so losses depend on the split");
+  }
+  if (theirs.audit) return Invalid("who audits a run is drawn from its own journal");
   RunSpec mine = setup.spec;
   mine.blocks = theirs.blocks;
   mine.blocks_text = theirs.blocks_text;

@@ -133,6 +133,9 @@ Result<int> RunSimulation(SimulateFlags& flags) {
   flags.run.budget = "100G";  // not used: the virtual time ends the run
   if (flags.run.batch == 0) flags.run.batch = 32;
   NDCAO_ASSIGN(const RunSetup setup, SetUpRun(flags.run));
+  if (setup.spec.probe == ProbeTarget::kActivations) {
+    return Invalid("--probe activations: what is simulated is runs that probe weights");
+  }
   SimulationOptions& options = flags.simulation;
   options.seed = setup.spec.seed;
   options.latency = flags.latency_ms * 1e-3;

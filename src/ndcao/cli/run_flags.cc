@@ -114,7 +114,7 @@ void AddRunOptions(CLI::App& verb, RunOptions& options) {
                   "Take the last N training examples as the test set (0: the real test set)");
   verb.add_option("--objective", options.objective,
                   "cross-entropy, mse, accuracy, zero-one, macro-f1; or instead of a network: "
-                  "exec:PROGRAM (any program; see the README), function:NAME:N (a test function, "
+                  "exec:PROGRAM (any program; docs/networks.md), function:NAME:N (a test function, "
                   "such as function:sphere:50)");
   verb.add_option("--blocks", options.blocks,
                   "How the parameters are split: single, tensor, layer, unit, size:N, random:N, "

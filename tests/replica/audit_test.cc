@@ -336,5 +336,24 @@ TEST(AuditTest, SpecsThatCannotBeAuditedAreRefused) {
   EXPECT_NE(spec.Validate().error().message().find("async"), std::string::npos);
 }
 
+// Members are counted by names, workers by their members: the ledger's first four lists.
+TEST(AuditLedgerTest, AMemberWithoutANameIsNotLoaded) {
+  for (const std::uint32_t member : {0u, 1u}) {
+    ByteWriter out;
+    out.Put(std::uint64_t{1});
+    out.PutString("only");
+    out.PutVector(std::vector<std::uint32_t>{0});
+    out.PutVector(std::vector<std::uint64_t>{3});
+    out.PutVector(std::vector<std::uint32_t>{member});  // excluded
+    const AuditCounters counters;
+    out.PutAll(std::as_bytes(std::span(&counters, 1)));
+    out.Put(std::uint64_t{0});  // open audits
+    AuditLedger ledger(1, 0.5);
+    ByteReader in(out.bytes());
+    ledger.Load(in);
+    EXPECT_EQ(in.ok(), member == 0);
+  }
+}
+
 }  // namespace
 }  // namespace ndcao

@@ -67,6 +67,20 @@ TEST(PartTest, ABlocksPeriodFollowsFromWhereItBegins) {
   EXPECT_EQ(clocks.period(3), 10u);
 }
 
+TEST(PartTest, ClocksOfBlocksThatDoNotExistAreNotLoaded) {
+  for (const std::uint32_t block : {1u, 2u}) {
+    ByteWriter out;
+    out.Put(std::uint64_t{5});  // now
+    out.Put(std::uint64_t{1});  // events
+    out.Put(std::uint64_t{7});  // when
+    out.Put(block);
+    BlockClocks clocks(1, {ClockKind::kFixed, 4, 4, {}}, {0, 10});
+    ByteReader in(out.bytes());
+    clocks.Load(in);
+    EXPECT_EQ(in.ok(), block == 1);
+  }
+}
+
 TEST(PartTest, StretchesAreInTheSpecsText) {
   const RunSpec spec = SpecFor(true);
   EXPECT_EQ(ParseRunSpec(FormatRunSpec(spec)).value(), spec);

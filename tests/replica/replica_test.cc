@@ -4,6 +4,8 @@
 // rapidcheck's adapter needs gtest first.
 #include <rapidcheck/gtest.h>
 
+#include <cstring>
+
 #include "replica/fold_driver.h"
 
 namespace ndcao {
@@ -205,6 +207,21 @@ RC_GTEST_PROP(ReplicaTest, ASnapshotGoesOnBitForBit, (bool async)) {
   auto damaged = bytes;
   damaged.resize(*rc::gen::inRange<std::size_t>(0, bytes.size()));
   RC_ASSERT(!Replica::Restore(spec, QuadraticLayout(), damaged).ok());
+}
+
+// Right behind the parameters; what is remembered of past positions ends there.
+TEST(ReplicaTest, ASnapshotOfAnotherOffsetIsRefused) {
+  const RunSpec spec = QuadraticSpec(60);
+  Replica replica = NewReplica(spec, QuadraticLayout());
+  RunAll(replica);
+  auto bytes = replica.Snapshot();
+  const std::size_t at = 2 * sizeof(std::uint64_t) + QuadraticLayout().size() * sizeof(float);
+  Offset offset = 0;
+  std::memcpy(&offset, bytes.data() + at, sizeof(offset));
+  ASSERT_EQ(offset, replica.next_offset());
+  ++offset;
+  std::memcpy(bytes.data() + at, &offset, sizeof(offset));
+  EXPECT_FALSE(Replica::Restore(spec, QuadraticLayout(), bytes).ok());
 }
 
 // Whatever a snapshot holds, it is refused or goes on somehow: nothing is read or written

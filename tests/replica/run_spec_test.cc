@@ -87,6 +87,9 @@ TEST(RunSpecTest, TheFirstDifferenceIsNamed) {
   EXPECT_EQ(DescribeDifference(FullSpec(), mine), "");
   mine.data_hash = "feed";
   EXPECT_NE(DescribeDifference(FullSpec(), mine).find("feed"), std::string::npos);
+  mine = FullSpec();
+  mine.staleness_limit += 1;
+  EXPECT_NE(DescribeDifference(FullSpec(), mine).find("staleness_limit = "), std::string::npos);
 }
 
 }  // namespace

@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
-#include <set>
+#include <map>
+#include <string_view>
+#include <vector>
 
 #include "ndcao/base/toml_text.h"
 #include "ndcao/block/block_optimizer.h"
@@ -11,21 +13,34 @@
 namespace ndcao {
 namespace {
 
+/// What a key's value has to be.
+struct Kind {
+  const char* name;
+  bool (*fits)(const toml::node&);
+};
+
+const std::map<std::string_view, Kind>& Keys() {
+  static const Kind kText = {"text", [](const toml::node& node) { return node.is_string(); }};
+  static const Kind kNumber = {"number", [](const toml::node& node) { return node.is_number(); }};
+  static const Kind kFlag = {"true or false",
+                             [](const toml::node& node) { return node.is_boolean(); }};
+  static const std::map<std::string_view, Kind> kKeys = {
+      {"eps", kNumber},   {"frozen", kFlag}, {"loss-floor", kNumber}, {"optimizer", kText},
+      {"pattern", kText}, {"rate", kNumber}, {"sigma", kNumber}};
+  return kKeys;
+}
+
 Result<BlockOverride> ReadOverride(const toml::table& table, const BlockOptions& base) {
-  static const std::set<std::string> kKeys = {"pattern",    "optimizer", "sigma", "frozen",
-                                              "loss-floor", "eps",       "rate"};
   for (const auto& [key, value] : table) {
-    if (!kKeys.contains(std::string(key.str()))) {
+    const auto known = Keys().find(key.str());
+    if (known == Keys().end()) {
+      std::vector<std::string_view> allowed;
+      for (const auto& [name, kind] : Keys()) allowed.push_back(name);
       return Invalid(
-          fmt::format("key '{}' is unknown; allowed: {}", key.str(), fmt::join(kKeys, ", ")));
+          fmt::format("key '{}' is unknown; allowed: {}", key.str(), fmt::join(allowed, ", ")));
     }
-    const bool text = key == "pattern" || key == "optimizer";
-    if (text ? value.is_string() : key == "frozen" ? value.is_boolean() : value.is_number())
-      continue;
-    return Invalid(fmt::format("'{}' is no {}", key.str(),
-                               text              ? "text"
-                               : key == "frozen" ? "true or false"
-                                                 : "number"));
+    const Kind& kind = known->second;
+    if (!kind.fits(value)) return Invalid(fmt::format("'{}' is no {}", key.str(), kind.name));
   }
   BlockOverride result{table["pattern"].value_or(std::string()), base};
   if (result.pattern.empty()) return Invalid("'pattern' is missing");

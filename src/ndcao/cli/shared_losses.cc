@@ -1,29 +1,16 @@
 #include "ndcao/cli/shared_losses.h"
 
-#include <fmt/format.h>
-
 #include <chrono>
-#include <sstream>
-#include <string>
+#include <utility>
 #include <variant>
 
+#include "ndcao/cli/run_directory.h"
 #include "ndcao/cli/train_run.h"
 
 namespace ndcao {
 namespace {
 
 constexpr std::size_t kRecordsAtOnce = 256;
-
-// The first line in which two specs differ.
-std::string FirstDifference(const RunSpec& theirs, const RunSpec& mine) {
-  std::istringstream their_lines(FormatRunSpec(theirs)), my_lines(FormatRunSpec(mine));
-  std::string there, here;
-  do {
-    if (!std::getline(their_lines, there)) there.clear();
-    if (!std::getline(my_lines, here)) here.clear();
-  } while (there == here && (their_lines || my_lines));
-  return fmt::format("'{}' there, '{}' here", there, here);
-}
 
 Status CheckShared(const RunDirectory& measured, const RunSetup& setup) {
   const RunSpec& theirs = measured.spec();
@@ -44,39 +31,52 @@ Status CheckShared(const RunDirectory& measured, const RunSetup& setup) {
   mine.blocks = theirs.blocks;
   mine.blocks_text = theirs.blocks_text;
   if (!(mine == theirs)) {
-    return Invalid("it differs in more than its split: " + FirstDifference(theirs, mine));
+    return Invalid("it differs in more than its split: " + DescribeDifference(theirs, mine));
   }
   if (measured.initial() != setup.initial) return Invalid("it began with other parameters");
   return Ok();
 }
 
-}  // namespace
+Result<std::vector<Record>> ReadRecords(Journal& journal) {
+  std::vector<Record> records;
+  for (;;) {
+    NDCAO_ASSIGN(auto entries,
+                 journal.Read(1 + records.size(), kRecordsAtOnce, std::chrono::milliseconds(0)));
+    if (entries.empty()) return records;
+    for (Entry& entry : entries) records.push_back(std::move(entry.record));
+  }
+}
 
-Result<RunDirectory> OpenSharedLosses(const std::string& directory, const RunSetup& setup) {
+Result<std::vector<Record>> Read(const std::string& directory, const RunSetup& setup) {
   FileJournalOptions options;
   options.mode = OpenMode::kReadOnly;
   NDCAO_ASSIGN(RunDirectory measured, RunDirectory::Open(directory, options));
-  const Status shared = CheckShared(measured, setup);
-  if (!shared.ok()) return shared.error().Context("--losses-of " + directory);
-  return measured;
+  NDCAO_TRY(CheckShared(measured, setup));
+  NDCAO_ASSIGN(std::vector<Record> records, ReadRecords(measured.journal()));
+  for (Record& record : records) {
+    auto* mark = std::get_if<MarkRecord>(&record);
+    if (mark != nullptr && mark->note.starts_with(kBudgetUsedUp)) mark->note.clear();
+  }
+  return records;
 }
 
-Status TakeLosses(RunDirectory& measured, RunDirectory& run) {
-  for (Offset from = 1;;) {
-    NDCAO_ASSIGN(const auto entries,
-                 measured.journal().Read(from, kRecordsAtOnce, std::chrono::milliseconds(0)));
-    if (entries.empty()) return Ok();
-    for (Entry entry : entries) {
-      // Record 0 differs, and with it the hash chain that a group's record names.
-      if (auto* group = std::get_if<GroupRecord>(&entry.record)) {
-        NDCAO_ASSIGN(group->base_chain, run.journal().ChainAt(group->base));
-      } else if (auto* mark = std::get_if<MarkRecord>(&entry.record)) {
-        if (mark->note.starts_with(kBudgetUsedUp)) mark->note.clear();
-      }
-      NDCAO_TRY(run.journal().Append(entry.record));
+}  // namespace
+
+Result<std::vector<Record>> ReadSharedLosses(const std::string& directory, const RunSetup& setup) {
+  auto records = Read(directory, setup);
+  if (!records.ok()) return records.error().Context("--losses-of " + directory);
+  return records;
+}
+
+// Record 0 differs, and with it the hash chain that a group's record names.
+Status AppendSharedLosses(std::vector<Record> records, FileJournal& journal) {
+  for (Record& record : records) {
+    if (auto* group = std::get_if<GroupRecord>(&record)) {
+      NDCAO_ASSIGN(group->base_chain, journal.ChainAt(group->base));
     }
-    from += entries.size();
+    NDCAO_TRY(journal.Append(record));
   }
+  return Ok();
 }
 
 }  // namespace ndcao

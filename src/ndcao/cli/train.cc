@@ -3,7 +3,8 @@
 
 #include <fmt/format.h>
 
-#include <optional>
+#include <utility>
+#include <vector>
 
 #include "ndcao/base/log.h"
 #include "ndcao/cli/activation_run.h"
@@ -92,9 +93,9 @@ Result<int> Train(TrainCommand& command) {
   NDCAO_TRY(CheckJournal(command));
   command.run.max_seconds = command.train.max_seconds;
   NDCAO_ASSIGN(RunSetup setup, SetUpRun(command.run));
-  std::optional<RunDirectory> measured;
+  std::vector<Record> shared;
   if (!command.losses_of.empty()) {
-    NDCAO_ASSIGN(measured, OpenSharedLosses(command.losses_of, setup));
+    NDCAO_ASSIGN(shared, ReadSharedLosses(command.losses_of, setup));
   }
   if (setup.spec.probe == ProbeTarget::kActivations) {
     NDCAO_ASSIGN(RunDirectory run, BeginDirectory(command, setup));
@@ -105,7 +106,9 @@ Result<int> Train(TrainCommand& command) {
   NDCAO_TRY(Replica::Create(setup.spec, setup.problem->layout(), setup.initial));
   NDCAO_ASSIGN(const auto run, BeginRun(command, setup));
   ParameterVector().swap(setup.initial);  // the run has them
-  if (measured) NDCAO_TRY(TakeLosses(*measured, *run->directory()));
+  if (!shared.empty()) {
+    NDCAO_TRY(AppendSharedLosses(std::move(shared), run->directory()->journal()));
+  }
   NDCAO_ASSIGN(const Offset end, run->End());
   NDCAO_ASSIGN(Replica replica, run->Fold(setup.problem->layout(), end, false));
   command.train.budget_from_time =

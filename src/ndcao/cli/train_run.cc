@@ -138,7 +138,7 @@ void AddTrainOptions(CLI::App& verb, TrainOptions& options) {
   verb.add_option(
           "--snapshot-seconds", options.snapshot_seconds,
           "Time between snapshots, from which others may catch up and runs that probe activations "
-          "go on after a crash (0: none before the end)")
+          "go on after a crash (0: none, but that such a run keeps its end)")
       ->check(CLI::NonNegativeNumber);
   verb.add_flag("--json", options.json, "End standard output with one JSON object");
   verb.add_flag("--quiet", options.quiet, "No progress display");

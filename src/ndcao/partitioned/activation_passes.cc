@@ -38,6 +38,7 @@ Status ActivationWorker::Pass(const StageMessage& message) {
   const std::uint64_t step = message.trial.value;
   const std::vector<float> input = message.As<float>();
   const bool clean = message.kind == StageMessageKind::kClean;
+  if (!clean && message.kind != StageMessageKind::kCopy) return Ok();
   const std::uint32_t copies = clean ? 1 : std::max(copies_, 1u);
   const std::uint32_t copy = message.number % copies;
   const SlotName slot{step, message.number / copies};

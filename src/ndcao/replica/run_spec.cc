@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <regex>
+#include <sstream>
 
 namespace ndcao {
 
@@ -137,6 +138,20 @@ Status RunSpec::ValidateActivations() const {
   return Ok();
 }
 
+namespace {
+
+std::string FirstLineThatDiffers(const RunSpec& theirs, const RunSpec& mine) {
+  std::istringstream their_lines(FormatRunSpec(theirs)), my_lines(FormatRunSpec(mine));
+  std::string there, here;
+  do {
+    if (!std::getline(their_lines, there)) there.clear();
+    if (!std::getline(my_lines, here)) here.clear();
+  } while (there == here && (their_lines || my_lines));
+  return fmt::format("the run has '{}', this worker has '{}'", there, here);
+}
+
+}  // namespace
+
 std::string DescribeDifference(const RunSpec& theirs, const RunSpec& mine) {
   const auto differs = [](const char* what, const auto& a, const auto& b) {
     return fmt::format("{} differs: the run has '{}', this worker has '{}'", what, a, b);
@@ -165,7 +180,7 @@ std::string DescribeDifference(const RunSpec& theirs, const RunSpec& mine) {
   if (theirs.options.optimizer != mine.options.optimizer) {
     return differs("the optimizer", theirs.options.optimizer, mine.options.optimizer);
   }
-  return theirs == mine ? "" : "the run specs differ";
+  return theirs == mine ? "" : FirstLineThatDiffers(theirs, mine);
 }
 
 }  // namespace ndcao

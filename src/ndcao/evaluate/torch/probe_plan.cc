@@ -85,8 +85,8 @@ class Planner {
       // Where tensors are written into, what a tail was given may be gone.
       site.tail = passes_.three.obstacle().empty() ? FindTail(passes_.three, site.call.operation)
                                                    : LocalTail{{{site.call.operation, false}}, {}};
-      if (site.tail.points
-              .empty()) {  // no gradient comes of it, so the tensors' other calls are all
+      // No gradient comes of it, so the tensors' other calls are all.
+      if (site.tail.points.empty()) {
         for (const std::size_t tensor : TensorsOf(site)) idle_.insert(tensor);
         continue;
       }

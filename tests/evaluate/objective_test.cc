@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -46,6 +47,66 @@ TEST(CrossEntropy, IsNotFiniteWhereTheOutputsAreNot) {
   const std::vector<float> broken = {std::numeric_limits<float>::quiet_NaN(), 0, 0};
   const std::vector<std::int32_t> label = {1};
   EXPECT_FALSE(std::isfinite(Make("cross-entropy")->Loss({broken, label, 3}, {})));
+}
+
+TEST(CrossEntropy, IsNotFiniteWhereOneOfManyOutputsIsNot) {
+  for (const float bad :
+       {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
+    for (std::size_t at = 0; at < 10; ++at) {
+      std::vector<float> values(10 * 5, 0.5f);
+      values[20 + at] = bad;
+      const std::vector<std::int32_t> labels(5, 3);
+      std::vector<float> losses(5);
+      Make("cross-entropy")->PerExample({values, labels, 10}, losses, {});
+      for (std::size_t i = 0; i < 5; ++i) EXPECT_EQ(std::isfinite(losses[i]), i != 2) << at;
+    }
+  }
+}
+
+TEST(CrossEntropy, OfAnExampleIsTheSameWhereverItStands) {
+  constexpr std::size_t kClasses = 7;
+  const std::vector<float> example = {0.3f, -1.7f, 2.9f, 0.01f, -0.4f, 1.1f, -3.3f};
+  float first = 0;
+  for (std::size_t count = 1; count <= 40; ++count) {
+    for (std::size_t at = 0; at < count; ++at) {
+      std::vector<float> values(count * kClasses);
+      for (std::size_t i = 0; i < values.size(); ++i) values[i] = 0.1f * static_cast<float>(i % 9);
+      std::copy(example.begin(), example.end(), values.begin() + at * kClasses);
+      std::vector<float> losses(count);
+      const std::vector<std::int32_t> labels(count, 4);
+      Make("cross-entropy")->PerExample({values, labels, kClasses}, losses, {});
+      if (count == 1) first = losses[0];
+      EXPECT_EQ(losses[at], first) << count << ", " << at;
+    }
+  }
+}
+
+TEST(Objectives, MovedOutputsAreThoseOfMovedCopies) {
+  constexpr float kStep = 0.02f;
+  for (const char* name : {"cross-entropy", "mse", "accuracy", "zero-one"}) {
+    std::vector<float> losses(9);
+    Make(name)->PerExampleMoved(kOutputs, kStep, losses);
+    for (std::size_t c = 0; c < 3; ++c) {
+      std::vector<float> moved = kValues;
+      for (std::size_t i = 0; i < 3; ++i) moved[3 * i + c] += kStep;
+      std::vector<float> expected(3);
+      Make(name)->PerExample({moved, kLabels, 3}, expected, {});
+      for (std::size_t i = 0; i < 3; ++i) {
+        EXPECT_THAT(losses[3 * c + i], FloatNear(expected[i], 1e-6f)) << name << c << i;
+      }
+    }
+  }
+}
+
+TEST(CrossEntropy, IsNotFiniteWhenBrokenOutputsMove) {
+  const std::vector<float> broken = {std::numeric_limits<float>::quiet_NaN(), 0, 0, 1, 2, 3};
+  const std::vector<std::int32_t> labels = {1, 1};
+  std::vector<float> losses(6);
+  Make("cross-entropy")->PerExampleMoved({broken, labels, 3}, 0.02f, losses);
+  for (std::size_t c = 0; c < 3; ++c) {
+    EXPECT_FALSE(std::isfinite(losses[2 * c]));
+    EXPECT_TRUE(std::isfinite(losses[2 * c + 1]));
+  }
 }
 
 TEST(MeanSquaredError, ComparesWithOneHotTargets) {

@@ -40,9 +40,10 @@ Result<std::vector<std::string>> FlagsOf(const std::string& path) {
 }  // namespace
 
 Status ExpandConfig(std::vector<std::string>& arguments) {
-  auto option = std::find_if(arguments.begin(), arguments.end(), [](const std::string& argument) {
+  const auto is_config = [](const std::string& argument) {
     return argument == "--config" || argument.starts_with("--config=");
-  });
+  };
+  auto option = std::find_if(arguments.begin(), arguments.end(), is_config);
   if (option == arguments.end() || arguments.front().starts_with("-")) return Ok();
   std::string path;
   if (*option != "--config") {
@@ -53,6 +54,11 @@ Status ExpandConfig(std::vector<std::string>& arguments) {
   } else {
     path = *std::next(option);
     arguments.erase(option, option + 2);
+  }
+  const auto another = std::find_if(arguments.begin(), arguments.end(), is_config);
+  if (another != arguments.end()) {
+    return Invalid(
+        fmt::format("--config {}: only one file is read; here is another --config", path));
   }
   NDCAO_ASSIGN(const std::vector<std::string> flags, FlagsOf(path));
   arguments.insert(arguments.begin() + 1, flags.begin(), flags.end());

@@ -31,7 +31,7 @@ struct Flags {
   std::string data;
   std::string data_dir;
   std::string objective;
-  std::uint64_t seed = 1;
+  std::optional<std::uint64_t> seed;
   std::uint32_t train_limit = 0;
   std::uint32_t hold_out = 0;
   std::uint32_t pictures = 0;
@@ -74,7 +74,7 @@ Result<Subject> SubjectFromModel(const Flags& flags) {
   if (!flags.objective.empty()) subject.spec.objective = flags.objective;
   NDCAO_ASSIGN(subject.problem, MakeProblem(subject.spec, subject.sources));
   if (flags.params.empty()) {
-    NDCAO_ASSIGN(subject.parameters, subject.problem->Initial(flags.seed));
+    NDCAO_ASSIGN(subject.parameters, subject.problem->Initial(flags.seed.value_or(1)));
   } else {
     NDCAO_ASSIGN(subject.parameters, ReadParameters(flags.params));
   }
@@ -158,6 +158,12 @@ Result<int> Eval(const Flags& flags) {
   if (flags.model.empty() && !flags.params.empty()) {
     return Invalid("--params goes with --model; a run has its own");
   }
+  if (flags.model.empty() && flags.seed) {
+    return Invalid("--seed goes with --model; a run has its own");
+  }
+  if (!flags.model.empty() && !flags.params.empty() && flags.seed) {
+    return Invalid("--params and --seed: only one of them says what the parameters are");
+  }
   if (!flags.location.run.empty() && !flags.model.empty()) {
     return Invalid("--run and --model: one of them is evaluated");
   }
@@ -196,7 +202,8 @@ void AddEval(CLI::App& app, Action& action) {
   verb->add_option("--model", flags->model, "Instead of a run: a model, as for train");
   verb->add_option("--params", flags->params,
                    "Its parameters, a file of float32 values (default: initial ones)");
-  verb->add_option("--seed", flags->seed, "Seed of the initial parameters");
+  verb->add_option("--seed", flags->seed,
+                   "With --model: seed of the initial parameters (default: 1)");
   verb->add_option("--data", flags->data, "The data set (default: the run's)");
   verb->add_option("--data-dir", flags->data_dir, "Where the data set's files lie");
   verb->add_option("--train-limit", flags->train_limit,

@@ -75,7 +75,11 @@ Result<JoinedStages> JoinStages(const std::string& directory) {
     std::ranges::copy(*folded.value().parameters,
                       joined.parameters.begin() + static_cast<std::ptrdiff_t>(head.first));
   }
-  return joined;
+  if (joined.groups > 0) return joined;
+  return Failed(
+      fmt::format("--stages {}: the stages have kept nothing yet; they do so while they train and "
+                  "when they end",
+                  directory));
 }
 
 }  // namespace ndcao

@@ -123,9 +123,13 @@ Result<int> Verify(const Flags& flags) {
     fmt::print("{}\n", json.dump());
   } else {
     fmt::print(
-        "sound: {} records, every checksum, the hash chain and every journaled digest "
-        "agree\ndigest {}\n",
-        run.end, replica.digest());
+        "sound: {} records, every checksum, the hash chain and every journaled digest agree\n",
+        run.end);
+    if (!replica.newest_digest()) {
+      fmt::print("(none is journaled yet: the first comes after {} groups)\n",
+                 Replica::kDigestEvery);
+    }
+    fmt::print("digest {}\n", replica.digest());
     if (!run.home->Remarks().empty()) fmt::print("{}\n", run.home->Remarks());
     if (torn > 0) fmt::print("{} bytes of an unfinished record follow; resume cuts them\n", torn);
   }
@@ -172,8 +176,12 @@ void PrintStaleness(const std::map<std::uint64_t, std::uint64_t>& histogram) {
 }
 
 Result<int> Inspect(const Flags& flags) {
+  if (flags.partition && flags.json) {
+    return Invalid("--partition and --json: a partition is printed in the format of its files");
+  }
   NDCAO_ASSIGN(OpenedRun run, OpenRun(flags, false));
   if (run.home->spec().probe == ProbeTarget::kActivations) {
+    if (flags.until) NDCAO_TRY(run.home->NeedsFold("inspect --until"));
     return InspectActivations(*run.home->directory(), run.layout, flags.partition, flags.json);
   }
   NDCAO_ASSIGN(const Replica replica, run.home->Fold(run.layout, run.end, false));
@@ -253,7 +261,11 @@ Result<int> Export(const Flags& flags) {
   RunSpec spec = run.home->spec();
   NDCAO_ASSIGN(const auto problem, MakeProblem(spec, run.home->Sources(flags.data_dir, 60)));
   NDCAO_TRY(ExportNetwork(*problem, parameters, flags.out));
-  if (!flags.json) fmt::print("{}\n", flags.out);
+  Json json;
+  json["parameters"] = parameters.size();
+  json["digest"] = DigestHex(parameters);
+  json["model"] = flags.out;
+  fmt::print("{}\n", flags.json ? json.dump() : flags.out);
   return kExitDone;
 }
 
@@ -301,7 +313,7 @@ void AddInspection(CLI::App& app, Action& action) {
   verb->add_option("--stages", exported->stages,
                    "Instead of a run: the directory of stage files that a partitioned run was "
                    "trained from, with the stages' snapshots");
-  verb->add_flag("--json", exported->json, "With --stages: print one JSON object");
+  verb->add_flag("--json", exported->json, "Print one JSON object");
 }
 
 }  // namespace ndcao

@@ -7,6 +7,7 @@
 #include "ndcao/base/log.h"
 #include "ndcao/cli/command.h"
 #include "ndcao/cli/config_file.h"
+#include "ndcao/cli/flag_values.h"
 
 namespace ndcao {
 namespace {
@@ -49,6 +50,11 @@ int Main(int argc, char** argv) {
   AddSimulate(app, action);
   AddReport(app, action);
   AddCases(app, action);
+  const Status verb = CheckVerb(app, arguments);
+  if (!verb.ok()) {
+    spdlog::error("{} (see ndcao --help)", verb.error().message());
+    return kExitUsage;
+  }
   try {
     std::reverse(arguments.begin(), arguments.end());  // as CLI11 takes a vector
     app.parse(arguments);
@@ -56,6 +62,11 @@ int Main(int argc, char** argv) {
     return app.exit(request);
   } catch (const CLI::ParseError& error) {
     spdlog::error("{} (see ndcao --help, ndcao VERB --help)", error.what());
+    return kExitUsage;
+  }
+  const Status numbers = CheckNumbers(app);
+  if (!numbers.ok()) {
+    spdlog::error("{}", numbers.error().message());
     return kExitUsage;
   }
   return action();

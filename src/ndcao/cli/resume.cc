@@ -46,6 +46,7 @@ void AddResume(CLI::App& app, Action& action) {
                    "exec:PROGRAM: seconds that one answer may take")
       ->check(CLI::PositiveNumber);
   AddTrainOptions(*verb, command->train);
+  AddPageOption(*verb, command->train);
   SetAction(*verb, action, [command] { return Resume(*command); });
 }
 

@@ -59,7 +59,8 @@ void AddGroupOptions(CLI::App& verb, RunOptions& options) {
                   "Image-forwards to spend: every image through every forward pass counts one "
                   "(500k, 2M)");
   verb.add_option("--epochs", options.epochs,
-                  "Instead of a budget: passes of the training set through the clean pass");
+                  "Instead of a budget: passes of the training set through the clean pass")
+      ->check(CLI::NonNegativeNumber);
 }
 
 /// When blocks move, and which losses they believe.

@@ -56,7 +56,7 @@ void AddRunLocation(CLI::App& verb, RunLocation& location) {
 Result<std::unique_ptr<RunServer>> ConnectTo(const RunLocation& location) {
   NatsOptions options = location.nats;
   options.url = location.journal;
-  if (options.writer == NatsOptions().writer) options.writer = DefaultWriter();
+  if (options.writer.empty()) options.writer = DefaultWriter();
   options.linger = std::chrono::milliseconds(static_cast<long>(location.batch_ms));
   options.patience = std::chrono::milliseconds(static_cast<long>(1000 * location.patience));
   options.cancelled = Interrupted;

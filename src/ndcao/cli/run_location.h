@@ -18,7 +18,9 @@ struct RunLocation {
   std::string context;  ///< Of the nats program.
   double batch_ms = 0;
   double patience = 60;
-  NatsOptions nats;
+  NatsOptions nats;  ///< Its writer is empty until it is given: HOST-PID.
+
+  RunLocation() { nats.writer.clear(); }
 
   bool on_server() const { return journal.starts_with("nats://") || journal.starts_with("tls://"); }
 };

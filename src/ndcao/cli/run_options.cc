@@ -12,6 +12,7 @@
 #include "ndcao/cli/activation_options.h"
 #include "ndcao/cli/block_config.h"
 #include "ndcao/cli/files.h"
+#include "ndcao/cli/flag_values.h"
 #include "ndcao/cli/precision.h"
 #include "ndcao/data/dataset.h"
 #include "ndcao/evaluate/functions/make_function.h"
@@ -296,6 +297,7 @@ Result<std::unique_ptr<Problem>> MakeProblem(RunSpec& spec, const ProblemSources
 }
 
 Result<RunSetup> SetUpRun(const RunOptions& options) {
+  NDCAO_TRY(CheckFlagsAgree(options));
   RunSetup setup;
   RunSpec& spec = setup.spec;
   spec.model = options.model;
@@ -323,9 +325,6 @@ Result<RunSetup> SetUpRun(const RunOptions& options) {
   if (options.probe == "activations") {
     NDCAO_TRY(ResolveActivations(options, spec));
     NDCAO_TRY(ResolveActivationBudget(options, setup));
-  } else if (!options.estimator.empty()) {
-    return Invalid(
-        fmt::format("--estimator {}: it belongs to --probe activations", options.estimator));
   } else {
     NDCAO_TRY(ResolveEvaluations(options, *setup.problem, spec));
     NDCAO_TRY(ResolveBudget(options, defaults, setup));

@@ -178,6 +178,18 @@ void SealHeads(const RunSetup& setup, std::vector<StageHead>& heads) {
   }
 }
 
+// What a trained stage has kept is worth nothing without its file.
+Status CheckUntrained(const Flags& flags, const std::vector<StageHead>& heads) {
+  for (const StageHead& head : heads) {
+    const std::string kept = StageDirectory(StagePath(flags.out, head.stage));
+    if (!std::filesystem::exists(kept)) continue;
+    return Invalid(
+        fmt::format("--out {}: a stage has been trained there ('{}'); name another directory",
+                    flags.out, kept));
+  }
+  return Ok();
+}
+
 Status WriteFiles(const Flags& flags, const RunSetup& setup, std::vector<StageHead>& heads) {
   std::error_code error;
   std::filesystem::create_directories(flags.out, error);
@@ -248,6 +260,7 @@ Result<int> Split(const Flags& flags) {
     ParameterVector part(begin, begin + static_cast<std::ptrdiff_t>(head.parameters));
     NDCAO_TRY(Replica::Create(setup.spec, head.layout, std::move(part), head.slice()));
   }
+  NDCAO_TRY(CheckUntrained(flags, heads));
   SealHeads(setup, heads);
   NDCAO_TRY(WriteFiles(flags, setup, heads));
   Print(flags, setup, heads);

@@ -30,7 +30,7 @@ Status StageHost::Open() {
   kept_ = flags_.out.empty() ? StageDirectory(flags_.file) : flags_.out;
   RunLocation location = flags_.location;
   // All lives of a stage publish under one name, so that one may journal what another began.
-  if (location.nats.writer == NatsOptions().writer) {
+  if (location.nats.writer.empty()) {
     location.nats.writer = fmt::format("stage-{}", head().stage);
   }
   name_ = location.nats.writer;

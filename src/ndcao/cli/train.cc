@@ -82,6 +82,7 @@ Status CheckJournal(const TrainCommand& command) {
 void AddTrainCommand(CLI::App& verb, TrainCommand& command) {
   AddRunOptions(verb, command.run);
   AddTrainOptions(verb, command.train);
+  AddPageOption(verb, command.train);
   verb.add_option("--out", command.out, "Run directory (default: runs/MODEL-DATA-seedS)");
   verb.add_option(
       "--losses-of", command.losses_of,

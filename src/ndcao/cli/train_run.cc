@@ -142,8 +142,11 @@ void AddTrainOptions(CLI::App& verb, TrainOptions& options) {
       ->check(CLI::NonNegativeNumber);
   verb.add_flag("--json", options.json, "End standard output with one JSON object");
   verb.add_flag("--quiet", options.quiet, "No progress display");
-  verb.add_flag("!--no-report", options.page, "Write no report.html at the end");
   verb.add_option("--delay-ms", options.delay_ms)->group("");  // for tests: a slow worker
+}
+
+void AddPageOption(CLI::App& verb, TrainOptions& options) {
+  verb.add_flag("!--no-report", options.page, "Write no report.html at the end");
 }
 
 Result<FileJournalOptions> JournalOptions(const TrainOptions& options) {

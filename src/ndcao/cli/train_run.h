@@ -32,6 +32,8 @@ struct TrainOptions {
 };
 
 void AddTrainOptions(CLI::App& verb, TrainOptions& options);
+/// Of verbs that see a run to its end.
+void AddPageOption(CLI::App& verb, TrainOptions& options);
 Result<FileJournalOptions> JournalOptions(const TrainOptions& options);
 /// What the flags say of a session. Ctrl-C stops it.
 SessionOptions MakeSessionOptions(const TrainOptions& options);

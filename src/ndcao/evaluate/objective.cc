@@ -22,7 +22,6 @@ class CrossEntropy : public Objective {
  public:
   void PerExample(const Outputs& outputs, std::span<float> losses,
                   std::span<float> scores) const override {
-    // Rows in a batch are handled as one matrix, so that exp and log run vectorised.
     using Matrix = Eigen::Array<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
     const auto rows = static_cast<Eigen::Index>(outputs.size());
     const auto columns = static_cast<Eigen::Index>(outputs.classes);
@@ -37,6 +36,23 @@ class CrossEntropy : public Objective {
     if (scores.empty()) return;
     Eigen::Map<Eigen::ArrayXf> score(scores.data(), rows);
     score = 1 - (-Eigen::Map<const Eigen::ArrayXf>(losses.data(), rows)).exp();
+  }
+
+  // Of the sum of powers one term changes, by a factor that is the same for all.
+  void PerExampleMoved(const Outputs& outputs, float step, std::span<float> losses) const override {
+    const float growth = std::expm1(step);
+    std::vector<float> powers(outputs.classes);
+    for (std::size_t i = 0; i < outputs.size(); ++i) {
+      const auto row = outputs.row(i);
+      const auto label = static_cast<std::size_t>(outputs.labels[i]);
+      const float largest = *std::max_element(row.begin(), row.end());
+      float sum = 0;
+      for (std::size_t c = 0; c < row.size(); ++c) sum += powers[c] = std::exp(row[c] - largest);
+      for (std::size_t c = 0; c < row.size(); ++c) {
+        const float right = row[label] + (c == label ? step : 0.0f);
+        losses[c * outputs.size() + i] = std::log(sum + growth * powers[c]) + largest - right;
+      }
+    }
   }
 };
 
@@ -116,6 +132,18 @@ const std::vector<std::pair<std::string, Factory>>& Factories() {
 }
 
 }  // namespace
+
+void Objective::PerExampleMoved(const Outputs& outputs, float step, std::span<float> losses) const {
+  std::vector<float> values(outputs.values.begin(), outputs.values.end());
+  for (std::size_t c = 0; c < outputs.classes; ++c) {
+    for (std::size_t at = c; at < values.size(); at += outputs.classes) values[at] += step;
+    PerExample({values, outputs.labels, outputs.classes},
+               losses.subspan(c * outputs.size(), outputs.size()), {});
+    for (std::size_t at = c; at < values.size(); at += outputs.classes) {
+      values[at] = outputs.values[at];
+    }
+  }
+}
 
 double Objective::Loss(const Outputs& outputs, std::span<const float> weights) const {
   std::vector<float> losses(outputs.size());

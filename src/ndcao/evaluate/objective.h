@@ -35,6 +35,10 @@ class Objective {
   virtual void PerExample(const Outputs& outputs, std::span<float> losses,
                           std::span<float> scores) const = 0;
 
+  /// Losses of every example when one of its outputs is moved by `step`, the outputs one after the
+  /// other: losses[c · n + i] is that of example i with output c moved. Only if per_example().
+  virtual void PerExampleMoved(const Outputs& outputs, float step, std::span<float> losses) const;
+
   /// The loss of all of `outputs`; the weights (empty: ones) apply where it is a mean:
   /// (1/n) Σ w ℓ.
   virtual double Loss(const Outputs& outputs, std::span<const float> weights) const;

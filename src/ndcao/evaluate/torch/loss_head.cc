@@ -15,23 +15,20 @@ constexpr std::uint32_t kOutputStream = kFeatureStream + 1;
 
 }  // namespace
 
+Outputs LossHead::OutputsOf(const at::Tensor& rows, std::span<const std::int32_t> labels) {
+  return {{rows.data_ptr<float>(), static_cast<std::size_t>(rows.numel())},
+          labels,
+          static_cast<std::size_t>(rows.size(1))};
+}
+
 at::Tensor LossHead::Losses(const at::Tensor& outputs, std::span<const std::int32_t> labels) {
   const at::Tensor rows = outputs.contiguous();
   const auto count = static_cast<std::size_t>(rows.size(0));
   repeated_.resize(count);
   for (std::size_t i = 0; i < count; ++i) repeated_[i] = labels[i % labels.size()];
   at::Tensor losses = at::empty({rows.size(0)});
-  objective_->PerExample({{rows.data_ptr<float>(), static_cast<std::size_t>(rows.numel())},
-                          repeated_,
-                          static_cast<std::size_t>(rows.size(1))},
-                         {losses.data_ptr<float>(), count}, {});
+  objective_->PerExample(OutputsOf(rows, repeated_), {losses.data_ptr<float>(), count}, {});
   return losses;
-}
-
-at::Tensor LossHead::Directions(const ProbeRequest& request, std::uint32_t stream,
-                                std::uint64_t step) const {
-  if (features_ == outputs_) return at::eye(outputs_);
-  return Signs(request.seed, step, stream, 0, {features_, outputs_});
 }
 
 at::Tensor LossHead::LossesAlong(const at::Tensor& directions, const at::Tensor& outputs,
@@ -43,7 +40,15 @@ at::Tensor LossHead::LossesAlong(const at::Tensor& directions, const at::Tensor&
 
 at::Tensor LossHead::AtOutputs(const ProbeRequest& request, const at::Tensor& outputs,
                                std::span<const std::int32_t> labels) {
-  return LossesAlong(Directions(request, kFeatureStream, 0), outputs, labels);
+  if (features_ != outputs_) {
+    const at::Tensor directions = Signs(request.seed, 0, kFeatureStream, 0, {features_, outputs_});
+    return LossesAlong(directions, outputs, labels);
+  }
+  const at::Tensor rows = outputs.contiguous();
+  at::Tensor losses = at::empty({outputs_, rows.size(0)});
+  objective_->PerExampleMoved(OutputsOf(rows, labels), kOutputStep,
+                              {losses.data_ptr<float>(), static_cast<std::size_t>(losses.numel())});
+  return losses;
 }
 
 at::Tensor LossHead::Responses(const at::Tensor& at_outputs, const at::Tensor& losses) {
@@ -54,7 +59,8 @@ at::Tensor LossHead::OutputSignal(const ProbeRequest& request, const at::Tensor&
                                   std::span<const std::int32_t> labels, const at::Tensor& losses,
                                   const at::Tensor& error) {
   if (features_ == outputs_) return error;
-  const at::Tensor directions = Directions(request, kOutputStream, request.step + 1);
+  const at::Tensor directions =
+      Signs(request.seed, request.step + 1, kOutputStream, 0, {features_, outputs_});
   const at::Tensor responses = Responses(LossesAlong(directions, outputs, labels), losses);
   return at::mm(responses, directions) * (1.0 / static_cast<double>(directions.size(0)));
 }

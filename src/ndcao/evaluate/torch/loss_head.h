@@ -22,7 +22,8 @@ class LossHead {
   /// [rows] losses of [rows, outputs]; the labels repeat.
   at::Tensor Losses(const at::Tensor& outputs, std::span<const std::int32_t> labels);
 
-  /// [r, B]: the losses when the outputs move along each of the request's directions.
+  /// [r, B]: the losses when the outputs move, one by one where there are as many as features,
+  /// along directions that are the same in every step otherwise.
   at::Tensor AtOutputs(const ProbeRequest& request, const at::Tensor& outputs,
                        std::span<const std::int32_t> labels);
 
@@ -36,8 +37,7 @@ class LossHead {
                           const at::Tensor& error);
 
  private:
-  at::Tensor Directions(const ProbeRequest& request, std::uint32_t stream,
-                        std::uint64_t step) const;
+  static Outputs OutputsOf(const at::Tensor& rows, std::span<const std::int32_t> labels);
   at::Tensor LossesAlong(const at::Tensor& directions, const at::Tensor& outputs,
                          std::span<const std::int32_t> labels);
 

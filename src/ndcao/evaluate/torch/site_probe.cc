@@ -97,7 +97,7 @@ SiteProbe::SiteProbe(const TorchSite& site, const ProbeSite& described, std::siz
   std::vector<at::Tensor> gates;
   for (std::size_t i = 0; i < results_.size(); ++i) {
     const at::Tensor rows = site.points[i].axis.Rows(results_[i]);
-    const at::Tensor open = at::ones_like(rows);
+    const at::Tensor open = at::ones({}).expand(rows.sizes());
     gates.push_back(site.points[i].rectified ? at::threshold_backward(open, rows, 0) : open);
   }
   gate_ = gates.size() == 1 ? gates[0] : at::cat(gates, 1);

@@ -2,6 +2,8 @@
 
 #include <ATen/ATen.h>
 
+#include <cmath>
+
 namespace ndcao {
 namespace {
 
@@ -15,6 +17,18 @@ at::Tensor Features(const at::Tensor& error, std::span<const float> whitener) {
   const at::Tensor white = at::mm(error, inverse);
   const at::Tensor reach = (white * error).sum(1, true) * (1.0f / static_cast<float>(r));
   return white * (kGain / (1 + reach));
+}
+
+void CountFinite(const at::Tensor& losses, ProbeSums& sums) {
+  const at::Tensor values = losses.contiguous();
+  sums.finite = 0;
+  sums.loss = 0;
+  for (std::int64_t i = 0; i < values.numel(); ++i) {
+    const float loss = values.data_ptr<float>()[i];
+    if (!std::isfinite(loss)) continue;
+    ++sums.finite;
+    sums.loss += loss;
+  }
 }
 
 }  // namespace
@@ -49,9 +63,7 @@ void SlotLesson::WhitenInputs(std::size_t site, const ProbeRequest& request, con
 void SlotLesson::Learn(const ProbeRequest& request, CleanPass& clean, const Answer& answer,
                        const std::function<at::Tensor()>& output_signal, ProbeSums& sums) const {
   Clear(request, sums);
-  const at::Tensor finite = at::isfinite(clean.losses);
-  sums.finite = static_cast<std::uint64_t>(finite.sum().item<std::int64_t>());
-  sums.loss = clean.losses.masked_select(finite).sum(at::kDouble).item<double>();
+  CountFinite(clean.losses, sums);
   const auto r = static_cast<std::int64_t>(plan_.plan.features);
   if (clean.error.defined()) {
     at::from_blob(sums.moment.data(), {r, r}).addmm_(clean.error.t(), clean.error);

@@ -1,0 +1,92 @@
+#include "ndcao/cli/flag_values.h"
+
+#include <fmt/format.h>
+
+#include <cerrno>
+#include <cmath>
+#include <cstdlib>
+
+namespace ndcao {
+namespace {
+
+Status CheckNumber(const CLI::Option& option, const std::string& text) {
+  const std::string type = option.get_type_name();
+  const std::string flag = option.get_name();
+  if (type.starts_with("UINT")) {
+    errno = 0;
+    std::strtoull(text.c_str(), nullptr, 0);
+    if (!text.starts_with("-") && errno != ERANGE) return Ok();
+    return Invalid(fmt::format("{} {}: expected a whole number from 0 to {}", flag, text,
+                               std::numeric_limits<std::uint64_t>::max()));
+  }
+  if (!type.starts_with("FLOAT") || std::isfinite(std::strtod(text.c_str(), nullptr))) return Ok();
+  return Invalid(fmt::format("{} {}: expected a finite number", flag, text));
+}
+
+/// `flag` (if `given`) belongs to something that this run is not.
+Status Belongs(bool given, const std::string& flag, bool fits, const std::string& to) {
+  if (!given || fits) return Ok();
+  return Invalid(fmt::format("{}: it belongs to {}", flag, to));
+}
+
+Status NotBoth(bool one, bool other, const std::string& flags, const std::string& what) {
+  if (!one || !other) return Ok();
+  return Invalid(fmt::format("{}: only one of them says {}", flags, what));
+}
+
+}  // namespace
+
+Status CheckVerb(const CLI::App& app, const std::vector<std::string>& arguments) {
+  if (arguments.empty() || arguments.front().starts_with("-")) return Ok();
+  std::vector<std::string> verbs;
+  for (const CLI::App* verb : app.get_subcommands([](const CLI::App*) { return true; })) {
+    if (verb->get_name() == arguments.front()) return Ok();
+    verbs.push_back(verb->get_name());
+  }
+  return Invalid(
+      fmt::format("'{}' is no verb; there are: {}", arguments.front(), fmt::join(verbs, ", ")));
+}
+
+Status CheckNumbers(const CLI::App& app) {
+  for (const CLI::App* verb : app.get_subcommands()) {
+    for (const CLI::Option* option : verb->get_options()) {
+      for (const std::string& text : option->results()) NDCAO_TRY(CheckNumber(*option, text));
+    }
+    NDCAO_TRY(CheckNumbers(*verb));  // bench has verbs of its own
+  }
+  return Ok();
+}
+
+Status CheckFlagsAgree(const RunOptions& options) {
+  const RunOptions usual;
+  NDCAO_TRY(NotBoth(!options.budget.empty(), options.epochs > 0, "--budget and --epochs",
+                    "how long to train"));
+  NDCAO_TRY(NotBoth(!options.init.empty(), options.init_zeros > 0, "--init and --init-zeros",
+                    "where the parameters begin"));
+  const bool async = options.mode == "async";
+  NDCAO_TRY(Belongs(options.async_clock != usual.async_clock,
+                    "--async-clock " + options.async_clock, async, "--mode async"));
+  NDCAO_TRY(Belongs(options.staleness_limit != usual.staleness_limit,
+                    fmt::format("--staleness-limit {}", options.staleness_limit), async,
+                    "--mode async"));
+  const bool weights = options.probe == "weights";
+  NDCAO_TRY(Belongs(options.screening.has_value(),
+                    fmt::format("--screening {}", options.screening.value_or(0)), weights,
+                    "--probe weights"));
+  NDCAO_TRY(Belongs(options.evaluations > 0, fmt::format("--evaluations {}", options.evaluations),
+                    weights, "--probe weights"));
+  NDCAO_TRY(Belongs(!options.estimator.empty(), "--estimator " + options.estimator, !weights,
+                    "--probe activations"));
+  NDCAO_TRY(Belongs(options.cao_estimator != usual.cao_estimator,
+                    "--cao-estimator " + options.cao_estimator, options.optimizer == "cao",
+                    "--optimizer cao"));
+  if (!weights || !options.block_config.empty()) return Ok();  // blocks may have other optimizers
+  const bool budgets = options.optimizer == "noise-budget";
+  NDCAO_TRY(Belongs(options.eps > 0, fmt::format("--eps {}", options.eps), budgets,
+                    "--optimizer noise-budget"));
+  return Belongs(options.rate > 0, fmt::format("--rate {}", options.rate),
+                 !budgets && options.optimizer != "cao",
+                 "a peer or to --probe activations; noise-budget and cao find their own");
+}
+
+}  // namespace ndcao

@@ -1,0 +1,24 @@
+// What CLI11 lets pass and no verb can use: numbers that are none, or wrap around; verbs that do
+// not exist; run flags that contradict each other.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <string>
+#include <vector>
+
+#include "ndcao/base/result.h"
+#include "ndcao/cli/run_options.h"
+
+namespace ndcao {
+
+/// The first argument is a verb of `app`, or a flag, or missing.
+Status CheckVerb(const CLI::App& app, const std::vector<std::string>& arguments);
+
+/// Unsigned numbers of the verb that was chosen are not negative and fit, and others are finite.
+Status CheckNumbers(const CLI::App& app);
+
+/// No two flags say the same thing, and none belongs to a mode, probe or optimizer that the run
+/// does not have.
+Status CheckFlagsAgree(const RunOptions& options);
+
+}  // namespace ndcao

@@ -1,0 +1,88 @@
+"""Flags that contradict each other, numbers that are none, and verbs that do not exist."""
+
+import pathlib
+import unittest
+
+from ndcao_program import Program
+
+SPHERE = ["train", "--objective", "function:sphere:50", "--quiet"]
+
+
+class NumbersTest(Program):
+    def test_numbers_do_not_wrap_around(self):
+        for flag in ("--seed", "--batch", "--evaluations", "--staleness-limit"):
+            self.refused(*SPHERE, "--budget", "1k", flag, "-1", says=flag)
+        self.refused(*SPHERE, "--budget", "1k", "--seed", "99999999999999999999", says="--seed 9999")
+        self.run_ndcao(*SPHERE, "--budget", "1k", "--seed", str(2**63 - 1), "--out",
+                       self.path("run"))
+        self.assertIn(f"seed = {2**63 - 1}", self.run_ndcao("inspect", self.path("run")).stdout)
+
+    def test_numbers_are_finite(self):
+        for value in ("nan", "inf"):
+            self.refused(*SPHERE, "--budget", "1k", "--sigma", value, says="--sigma")
+            self.refused(*SPHERE, "--max-seconds", value, says="--max-seconds")
+            self.refused(*SPHERE, "--budget", "1k", "--loss-floor", value, says="--loss-floor")
+        self.refused(*SPHERE, "--epochs=-1", says="--epochs")
+        self.refused("bench", "throughput", "--seconds", "nan", says="--seconds")
+
+
+class AgreementTest(Program):
+    def refused_run(self, *flags: str, says: str) -> None:
+        self.refused(*SPHERE, *flags, "--out", self.path("no"), says=says)
+        self.assertFalse((self.dir / "no").exists())
+
+    def test_only_one_flag_says_a_thing(self):
+        self.refused_run("--budget", "1k", "--epochs", "2", says="--budget and --epochs")
+        pathlib.Path(self.path("theta.bin")).write_bytes(bytes(200))
+        self.refused_run("--budget", "1k", "--init", self.path("theta.bin"), "--init-zeros", "50",
+                         says="--init and --init-zeros")
+        pathlib.Path(self.path("one.toml")).write_text("seed = 1\n")
+        self.refused_run("--config", self.path("one.toml"), "--config", self.path("one.toml"),
+                         says="only one file")
+
+    def test_flags_of_another_mode_probe_or_optimizer(self):
+        budget = ["--budget", "1k"]
+        for flags in (["--async-clock", "poisson"], ["--staleness-limit", "8"]):
+            self.refused_run(*budget, *flags, says="--mode async")
+        self.refused_run(*budget, "--rate", "0.1", says="noise-budget and cao find their own")
+        self.refused_run(*budget, "--optimizer", "cao", "--rate", "0.1", says="--rate 0.1")
+        self.refused_run(*budget, "--optimizer", "spsa", "--eps", "1", says="--eps 1")
+        self.refused_run(*budget, "--cao-estimator", "monomial", says="--optimizer cao")
+        self.refused_run(*budget, "--estimator", "strict", says="--probe activations")
+        for flags in (["--screening", "4"], ["--evaluations", "8"]):
+            self.refused_run("--probe", "activations", *budget, *flags, says="--probe weights")
+
+    def test_a_block_of_another_optimizer_may_need_them(self):
+        pathlib.Path(self.path("blocks.toml")).write_text(
+            '[[block]]\npattern = ".*"\noptimizer = "spsa"\n')
+        self.run_ndcao(*SPHERE, "--budget", "1k", "--rate", "0.001", "--config",
+                       self.path("blocks.toml"), "--out", self.path("run"))
+
+
+class VerbsTest(Program):
+    def test_a_verb_that_is_none_is_named(self):
+        self.refused("trian", "--budget", "1k", says="'trian' is no verb; there are: train, resume")
+
+    def test_verbs_that_end_no_run_write_no_report(self):
+        self.refused("worker", "--journal", "file:run", "--no-report", says="--no-report")
+
+
+class PastTest(Program):
+    def setUp(self) -> None:
+        super().setUp()
+        self.json(*self.sphere("run", "2k"))
+
+    def test_verify_says_when_there_was_no_digest_to_compare(self):
+        self.assertIn("none is journaled yet", self.run_ndcao("verify", self.path("run")).stdout)
+        self.json(*self.sphere("long"))
+        self.assertNotIn("none is", self.run_ndcao("verify", self.path("long")).stdout)
+
+    def test_partitions_are_no_json(self):
+        self.refused("inspect", self.path("run"), "--partition", "--json", says="--partition")
+
+    def test_a_run_has_its_own_seed(self):
+        self.refused("eval", "--run", self.path("run"), "--seed", "2", says="--seed")
+
+
+if __name__ == "__main__":
+    unittest.main()

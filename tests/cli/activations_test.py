@@ -81,6 +81,7 @@ class ActivationsTest(Program):
         self.assertEqual(len(digests), 1)
         sites = self.json("inspect", self.path("one"), "--json")["sites"]
         self.assertEqual([site["inputs"] for site in sites], [[26], [151], [], [], []])
+        self.refused("inspect", self.path("one"), "--until", "1", says="nothing to fold")
 
     def cut_short(self, name: str, seconds: float, *args: str) -> str:
         """A run interrupted about `seconds` into its training, sooner if it was over by then."""

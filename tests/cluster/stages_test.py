@@ -36,6 +36,8 @@ class StagesTest(StageProgram):
         data = self.table()
         flags = ["--model", "mlp:32-32-32-16-10", "--data", data, "--budget", "100k"]
         split = self.split("cut", 4, *flags)
+        self.refused("export", "--stages", self.path("cut"), "--out", self.path("early.pt"), code=1,
+                     says="kept nothing yet")
         files = [stage["parameters"] for stage in split["stages"]]
         self.assertEqual(sum(files), split["parameters"])
         results = self.summaries(self.stages("cut", 4, "run"))
@@ -55,6 +57,9 @@ class StagesTest(StageProgram):
             self.assertLess(sent, 1.02 * 4 * stage["outputs"])  # 16 rows of 64 bytes and more
         self.assertEqual(results[-1]["activation_bytes_sent"], 0)
         self.check_the_model(data, one["test_accuracy"])
+        self.refused("split", "--stages", "4", *flags, "--out", self.path("cut"),
+                     says="has been trained there")
+        self.assertEqual(self.exported("cut")["digest"], one["digest"])
 
     def check_the_model(self, data: str, accuracy: float) -> None:
         """What was exported is a network of that accuracy."""

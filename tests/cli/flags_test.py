@@ -48,6 +48,7 @@ class AgreementTest(Program):
         self.refused_run(*budget, "--optimizer", "cao", "--rate", "0.1", says="--rate 0.1")
         self.refused_run(*budget, "--optimizer", "spsa", "--eps", "1", says="--eps 1")
         self.refused_run(*budget, "--cao-estimator", "monomial", says="--optimizer cao")
+        self.refused_run(*budget, "--cao-coordinate", says="--optimizer cao")
         self.refused_run(*budget, "--estimator", "strict", says="--probe activations")
         for flags in (["--screening", "4"], ["--evaluations", "8"]):
             self.refused_run("--probe", "activations", *budget, *flags, says="--probe weights")

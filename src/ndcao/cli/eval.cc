@@ -161,7 +161,7 @@ Result<int> Eval(const Flags& flags) {
   if (flags.model.empty() && flags.seed) {
     return Invalid("--seed goes with --model; a run has its own");
   }
-  if (!flags.model.empty() && !flags.params.empty() && flags.seed) {
+  if (!flags.params.empty() && flags.seed) {
     return Invalid("--params and --seed: only one of them says what the parameters are");
   }
   if (!flags.location.run.empty() && !flags.model.empty()) {

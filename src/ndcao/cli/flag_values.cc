@@ -78,15 +78,15 @@ Status CheckFlagsAgree(const RunOptions& options) {
                     weights, "--probe weights"));
   NDCAO_TRY(Belongs(!options.estimator.empty(), "--estimator " + options.estimator, !weights,
                     "--probe activations"));
+  const bool cao = options.optimizer == "cao";
   NDCAO_TRY(Belongs(options.cao_estimator != usual.cao_estimator,
-                    "--cao-estimator " + options.cao_estimator, options.optimizer == "cao",
-                    "--optimizer cao"));
+                    "--cao-estimator " + options.cao_estimator, cao, "--optimizer cao"));
+  NDCAO_TRY(Belongs(options.cao_coordinate, "--cao-coordinate", cao, "--optimizer cao"));
   if (!weights || !options.block_config.empty()) return Ok();  // blocks may have other optimizers
   const bool budgets = options.optimizer == "noise-budget";
   NDCAO_TRY(Belongs(options.eps > 0, fmt::format("--eps {}", options.eps), budgets,
                     "--optimizer noise-budget"));
-  return Belongs(options.rate > 0, fmt::format("--rate {}", options.rate),
-                 !budgets && options.optimizer != "cao",
+  return Belongs(options.rate > 0, fmt::format("--rate {}", options.rate), !budgets && !cao,
                  "a peer or to --probe activations; noise-budget and cao find their own");
 }
 

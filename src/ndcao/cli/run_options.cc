@@ -136,10 +136,6 @@ Status CheckPatterns(const RunSpec& spec, const Layout& layout) {
 /// With --cao-coordinate every block has an evaluation of its own.
 Status ResolveEvaluations(const RunOptions& options, const Problem& problem, RunSpec& spec) {
   if (!options.cao_coordinate) return Ok();
-  if (options.optimizer != "cao") {
-    return Invalid(
-        fmt::format("--cao-coordinate goes with --optimizer cao, not with {}", options.optimizer));
-  }
   NDCAO_ASSIGN(const Partition partition,
                MakePartition(spec.blocks, spec.blocks_text, problem.layout(), spec.seed));
   spec.shape.evaluations = static_cast<std::uint32_t>(partition.blocks().size());

@@ -46,7 +46,7 @@ TEST_P(ActivationTest, TrueSignalTimesOwnInputIsTheGradient) {
     const at::NoGradGuard no_gradients;
     std::vector<at::Tensor> rows;
     for (std::size_t i = 0; i < changes.size(); ++i) {
-      rows.push_back(site.points[i].axis.Rows(changes[i].delta.grad()));
+      rows.push_back(site.points[i].axis.Rows(changes[i].direction.grad()));
       EXPECT_EQ(rows.back().size(0), 5);
       EXPECT_EQ(rows.back().size(1), static_cast<std::int64_t>(site.points[i].units));
     }
@@ -204,11 +204,12 @@ TEST(SiteProbeTest, AProbeMovesTheUnitsOfACellAlike) {
     std::vector<at::Tensor> rows;
     const Probe probe = prober.Take(0, [&](std::span<const Change> changes, auto) {
       for (std::size_t i = 0; i < changes.size(); ++i) {
-        rows.push_back(site.points[i].axis.Rows(changes[i].delta));
+        rows.push_back(site.points[i].axis.Rows(changes[i].direction));
+        EXPECT_GT(changes[i].scale, 0);
       }
       return ChangedPass{};
     });
-    const at::Tensor moved = at::cat(rows, 1) / probe.scale;
+    const at::Tensor moved = at::cat(rows, 1);
     const at::Tensor cells = CellsOfUnits(described);
     const at::Tensor signs = at::sign(probe.direction);
     EXPECT_TRUE(at::allclose(moved, signs.index_select(1, cells))) << network.name;

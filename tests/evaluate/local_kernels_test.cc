@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include <cmath>
+#include <numeric>
 #include <random>
 #include <vector>
 
@@ -86,8 +87,8 @@ TEST(LocalKernelsTest, TheLargerOfTwoTakesTheSignalAtAnyWidth) {
 }
 
 TEST(LocalKernelsTest, CurvesTakeAProductBack) {
-  const auto left = Values(37, 1);
-  const auto right = Values(37, 2);
+  const auto left = Values(36, 1);
+  const auto right = Values(36, 2);
   std::vector<float> sigmoid, tanh, of_sigmoid, of_tanh;
   for (std::size_t i = 0; i < left.size(); ++i) {
     const float x = 3 * left[i];
@@ -97,11 +98,39 @@ TEST(LocalKernelsTest, CurvesTakeAProductBack) {
     of_tanh.push_back(left[i] * right[i] * (1 - tanh[i] * tanh[i]));
   }
   std::vector<float> back(left.size());
-  PullProductThroughCurve(Curve::kSigmoid, 37, left.data(), right.data(), sigmoid.data(),
+  PullProductThroughCurve(Curve::kSigmoid, {1, 36, 0}, left.data(), right.data(), sigmoid.data(),
                           back.data());
   EXPECT_THAT(back, Pointwise(FloatNear(1e-6f), of_sigmoid));
-  PullProductThroughCurve(Curve::kTanh, 37, left.data(), right.data(), tanh.data(), back.data());
+  PullProductThroughCurve(Curve::kTanh, {1, 36, 0}, left.data(), right.data(), tanh.data(),
+                          back.data());
   EXPECT_THAT(back, Pointwise(FloatNear(1e-6f), of_tanh));
+
+  constexpr std::size_t kColumns = 18, kStride = 20;
+  std::vector<float> rows(2 * kStride, 7);
+  PullProductThroughCurve(Curve::kTanh, {2, kColumns, kStride}, left.data(), right.data(),
+                          tanh.data(), rows.data());
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const std::size_t column = i % kStride;
+    const float expected = column < kColumns ? back[i / kStride * kColumns + column] : 7;
+    EXPECT_EQ(rows[i], expected) << i;
+  }
+}
+
+TEST(LocalKernelsTest, DotsOfRowsAndSquares) {
+  for (const std::int64_t columns : {1, 15, 16, 70}) {
+    constexpr std::int64_t kRows = 3;
+    const auto x = Values(static_cast<std::size_t>(kRows * columns), 3);
+    const auto y = Values(static_cast<std::size_t>(kRows * columns), 4);
+    std::vector<float> dots(kRows);
+    const double squares = DotRows(kRows, columns, x.data(), y.data(), dots.data());
+    EXPECT_NEAR(squares, std::inner_product(x.begin(), x.end(), x.begin(), 0.0), 1e-5 * squares);
+    for (std::int64_t i = 0; i < kRows; ++i) {
+      const auto from = x.begin() + i * columns;
+      const double expected =
+          std::inner_product(from, from + columns, y.begin() + i * columns, 0.0);
+      EXPECT_NEAR(dots[static_cast<std::size_t>(i)], expected, 1e-4) << columns;
+    }
+  }
 }
 
 }  // namespace

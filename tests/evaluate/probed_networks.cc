@@ -139,6 +139,17 @@ std::vector<Network> Networks() {
                  {"fc.bias", {4}}}),
        {4, 5},
        2});
+  all.push_back({"gates that share a row",
+                 Describe("    inputs = torch.linear(x, self.i.weight)\n"
+                          "    h = torch.zeros([x.size(0), 3])\n"
+                          "    for t in [1, 1, 3]:\n"
+                          "        g = inputs[:, t] + torch.linear(h, self.h.weight)\n"
+                          "        i, z = g.chunk(2, 1)\n"
+                          "        h = torch.sigmoid(i) * torch.tanh(z)\n"
+                          "    return torch.linear(h, self.fc.weight)\n",
+                          {{"i.weight", {6, 5}}, {"h.weight", {6, 3}}, {"fc.weight", {4, 3}}}),
+                 {4, 5},
+                 2});
   all.push_back(
       {"gru gates",
        Describe(

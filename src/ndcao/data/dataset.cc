@@ -9,6 +9,7 @@
 
 #include "ndcao/base/bytes.h"
 #include "ndcao/base/hash.h"
+#include "ndcao/base/large_pages.h"
 #include "ndcao/data/text.h"
 
 namespace ndcao {
@@ -100,21 +101,55 @@ void Prefetch(const void* row, std::size_t size) {
 
 /// Row i of `out` is row indices[i] of `raw`, each value times `gain` minus its offset.
 template <typename T>
-void GatherRows(const T* raw, std::span<const std::uint32_t> indices, float gain,
-                std::span<const float> offset, float* out) {
-  constexpr std::size_t kAhead = 2;
-  const std::size_t features = offset.size();
-  for (std::size_t i = 0; i < indices.size(); ++i) {
-    if (i + kAhead < indices.size()) {
-      Prefetch(raw + indices[i + kAhead] * features, features * sizeof(T));
+struct Rows {
+  const T* raw;
+  std::span<const std::uint32_t> indices;
+  float gain;
+  std::span<const float> offset;
+  float* out;
+};
+
+template <typename T>
+[[gnu::always_inline]] inline void GatherBody(const Rows<T>& rows) {
+  constexpr std::size_t kAhead = 4;
+  const std::size_t features = rows.offset.size();
+  for (std::size_t i = 0; i < rows.indices.size(); ++i) {
+    if (i + kAhead < rows.indices.size()) {
+      Prefetch(rows.raw + rows.indices[i + kAhead] * features, features * sizeof(T));
     }
-    const T* __restrict__ from = raw + indices[i] * features;
-    const float* __restrict__ minus = offset.data();
-    float* __restrict__ to = out + i * features;
+    const T* __restrict__ from = rows.raw + rows.indices[i] * features;
+    const float* __restrict__ minus = rows.offset.data();
+    float* __restrict__ to = rows.out + i * features;
     for (std::size_t j = 0; j < features; ++j) {
-      to[j] = static_cast<float>(from[j]) * gain - minus[j];
+      to[j] = static_cast<float>(from[j]) * rows.gain - minus[j];
     }
   }
+}
+
+// The same IEEE operations on any processor, so the choice never shows in the results.
+#if defined(__x86_64__)
+template <typename T>
+[[gnu::target("avx2")]] void GatherAvx2(const Rows<T>& rows) {
+  GatherBody(rows);
+}
+template <typename T>
+[[gnu::target("avx512f,avx512dq,avx512bw,avx512vl,prefer-vector-width=512")]] void GatherAvx512(
+    const Rows<T>& rows) {
+  GatherBody(rows);
+}
+#endif
+
+template <typename T>
+void GatherRows(const Rows<T>& rows) {
+#if defined(__x86_64__)
+  static const bool kAvx512 =
+      __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+      __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
+  static const bool kAvx2 = __builtin_cpu_supports("avx2");
+  if (kAvx512) return GatherAvx512(rows);
+  if (kAvx2) return GatherAvx2(rows);
+#endif
+  GatherBody(rows);
 }
 
 std::uint64_t HashExamples(const Examples& examples) {
@@ -162,6 +197,8 @@ Result<Dataset> Dataset::Create(std::string name, std::vector<std::int64_t> shap
   dataset.shape_ = std::move(shape);
   dataset.features_ = *features;
   dataset.classes_ = classes;
+  UseLargePages(std::as_bytes(std::span(train.bytes)));
+  UseLargePages(std::as_bytes(std::span(train.values)));
   dataset.train_ = std::move(train);
   dataset.test_ = std::move(test);
   return dataset;
@@ -172,9 +209,9 @@ void Dataset::Gather(const Examples& part, std::span<const std::uint32_t> indice
   NDCAO_CHECK(out.size() == indices.size() * features_);
   for (const std::uint32_t index : indices) NDCAO_CHECK(index < part.size());
   if (part.bytes.empty()) {
-    GatherRows(part.values.data(), indices, gain_, offset_, out.data());
+    GatherRows(Rows<float>{part.values.data(), indices, gain_, offset_, out.data()});
   } else {
-    GatherRows(part.bytes.data(), indices, gain_, offset_, out.data());
+    GatherRows(Rows<std::uint8_t>{part.bytes.data(), indices, gain_, offset_, out.data()});
   }
 }
 

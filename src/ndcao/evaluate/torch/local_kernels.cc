@@ -136,16 +136,56 @@ template <typename Value>
   }
 }
 
-[[gnu::always_inline]] inline void PullCurveBody(Curve curve, std::int64_t count,
-                                                 const float* __restrict left,
-                                                 const float* __restrict right,
-                                                 const float* __restrict y,
-                                                 float* __restrict back) {
+[[gnu::always_inline]] inline void PullCurveRow(Curve curve, std::int64_t count,
+                                                const float* __restrict left,
+                                                const float* __restrict right,
+                                                const float* __restrict y, float* __restrict back) {
   if (curve == Curve::kSigmoid) {
     for (std::int64_t i = 0; i < count; ++i) back[i] = left[i] * right[i] * (1 - y[i]) * y[i];
   } else {
     for (std::int64_t i = 0; i < count; ++i) back[i] = left[i] * right[i] * (1 - y[i] * y[i]);
   }
+}
+
+[[gnu::always_inline]] inline void PullCurveBody(Curve curve, const RowShape& shape,
+                                                 const float* left, const float* right,
+                                                 const float* y, float* back) {
+  for (std::int64_t i = 0; i < shape.rows; ++i) {
+    const std::int64_t from = i * shape.columns;
+    PullCurveRow(curve, shape.columns, left + from, right + from, y + from,
+                 back + i * shape.stride);
+  }
+}
+
+[[gnu::always_inline]] inline float SumOf(const Lanes& lanes) {
+  float sum = 0;
+  for (std::int64_t i = 0; i < kLanes; ++i) sum += lanes[i];
+  return sum;
+}
+
+[[gnu::always_inline]] inline double DotRowsBody(std::int64_t rows, std::int64_t columns,
+                                                 const float* x, const float* y, float* dots) {
+  double all = 0;
+  for (std::int64_t i = 0; i < rows; ++i, x += columns, y += columns) {
+    Lanes dot{}, square{};
+    std::int64_t j = 0;
+    for (; j + kLanes <= columns; j += kLanes) {
+      Lanes a, b;
+      std::memcpy(&a, x + j, sizeof(Lanes));
+      std::memcpy(&b, y + j, sizeof(Lanes));
+      dot += a * b;
+      square += a * a;
+    }
+    float dot_rest = 0;
+    float square_rest = 0;
+    for (; j < columns; ++j) {
+      dot_rest += x[j] * y[j];
+      square_rest += x[j] * x[j];
+    }
+    dots[i] = SumOf(dot) + dot_rest;
+    all += SumOf(square) + square_rest;
+  }
+  return all;
 }
 
 // The same operations in the same order on any processor.
@@ -169,13 +209,21 @@ NDCAO_AVX512 void PullPairsAvx512(const PairShape& shape, const float* values, c
   PullPairsBody(shape, values, signal, back);
 }
 
-NDCAO_AVX2 void PullCurveAvx2(Curve curve, std::int64_t count, const float* left,
+NDCAO_AVX2 void PullCurveAvx2(Curve curve, const RowShape& shape, const float* left,
                               const float* right, const float* result, float* back) {
-  PullCurveBody(curve, count, left, right, result, back);
+  PullCurveBody(curve, shape, left, right, result, back);
 }
-NDCAO_AVX512 void PullCurveAvx512(Curve curve, std::int64_t count, const float* left,
+NDCAO_AVX512 void PullCurveAvx512(Curve curve, const RowShape& shape, const float* left,
                                   const float* right, const float* result, float* back) {
-  PullCurveBody(curve, count, left, right, result, back);
+  PullCurveBody(curve, shape, left, right, result, back);
+}
+NDCAO_AVX2 double DotRowsAvx2(std::int64_t rows, std::int64_t columns, const float* x,
+                              const float* y, float* dots) {
+  return DotRowsBody(rows, columns, x, y, dots);
+}
+NDCAO_AVX512 double DotRowsAvx512(std::int64_t rows, std::int64_t columns, const float* x,
+                                  const float* y, float* dots) {
+  return DotRowsBody(rows, columns, x, y, dots);
 }
 
 enum class Vectors { kNone, kAvx2, kAvx512 };
@@ -208,13 +256,22 @@ void PullPairs(const PairShape& shape, const float* values, const float* signal,
   PullPairsBody(shape, values, signal, back);
 }
 
-void PullProductThroughCurve(Curve curve, std::int64_t count, const float* left, const float* right,
-                             const float* result, float* back) {
+void PullProductThroughCurve(Curve curve, const RowShape& shape, const float* left,
+                             const float* right, const float* result, float* back) {
 #if defined(__x86_64__)
-  if (kWidest == Vectors::kAvx512) return PullCurveAvx512(curve, count, left, right, result, back);
-  if (kWidest == Vectors::kAvx2) return PullCurveAvx2(curve, count, left, right, result, back);
+  if (kWidest == Vectors::kAvx512) return PullCurveAvx512(curve, shape, left, right, result, back);
+  if (kWidest == Vectors::kAvx2) return PullCurveAvx2(curve, shape, left, right, result, back);
 #endif
-  PullCurveBody(curve, count, left, right, result, back);
+  PullCurveBody(curve, shape, left, right, result, back);
+}
+
+double DotRows(std::int64_t rows, std::int64_t columns, const float* x, const float* y,
+               float* dots) {
+#if defined(__x86_64__)
+  if (kWidest == Vectors::kAvx512) return DotRowsAvx512(rows, columns, x, y, dots);
+  if (kWidest == Vectors::kAvx2) return DotRowsAvx2(rows, columns, x, y, dots);
+#endif
+  return DotRowsBody(rows, columns, x, y, dots);
 }
 
 }  // namespace ndcao

@@ -35,9 +35,20 @@ struct PairShape {
 };
 void PullPairs(const PairShape& shape, const float* values, const float* signal, float* back);
 
-/// back = left · right · the derivative of a curve whose results are `result`.
+/// back = left · right · the derivative of a curve whose results are `result`. All are rows one
+/// behind the other, but the rows of `back` lie `stride` apart.
 enum class Curve { kSigmoid, kTanh };
-void PullProductThroughCurve(Curve curve, std::int64_t count, const float* left, const float* right,
-                             const float* result, float* back);
+struct RowShape {
+  std::int64_t rows = 0;
+  std::int64_t columns = 0;
+  std::int64_t stride = 0;
+};
+void PullProductThroughCurve(Curve curve, const RowShape& shape, const float* left,
+                             const float* right, const float* result, float* back);
+
+/// dots[i] = Σ_j x[i][j] · y[i][j] of `rows` rows of `columns` values; returns Σ x². The products
+/// are added in sixteen sums side by side.
+double DotRows(std::int64_t rows, std::int64_t columns, const float* x, const float* y,
+               float* dots);
 
 }  // namespace ndcao

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "ndcao/evaluate/torch/local_kernels.h"
+#include "ndcao/evaluate/torch/tail_signals.h"
 
 namespace ndcao {
 namespace {
@@ -17,140 +18,13 @@ namespace {
 using Key = const c10::TensorImpl*;
 Key KeyOf(const at::Tensor& tensor) { return tensor.unsafeGetTensorImpl(); }
 
-/// A signal that is still a product: what takes it further may do both at once.
-struct ProductSignal {
-  at::Tensor left;
-  at::Tensor right;
-};
+using PullOne = void (*)(const Operation&, const at::Tensor& signal, TailSignals&);
 
-/// Signals of the tensors inside tails, by tensor. Others are not kept.
-class Signals {
- public:
-  /// `producers`: the operations of the tails, by their results.
-  Signals(std::unordered_set<Key> inside, std::unordered_map<Key, const Operation*> producers)
-      : inside_(std::move(inside)), producers_(std::move(producers)) {}
-
-  /// The operation of a tail that has made a tensor; null: none.
-  const Operation* Producer(const at::Tensor& tensor) const {
-    const auto found = producers_.find(KeyOf(tensor));
-    return found == producers_.end() ? nullptr : found->second;
-  }
-
-  bool Wants(const at::Tensor& tensor) const { return inside_.contains(KeyOf(tensor)); }
-  /// What has come for a tensor; undefined: nothing.
-  at::Tensor Of(const at::Tensor& tensor) {
-    Multiply(tensor);
-    const auto whole = signals_.find(KeyOf(tensor));
-    const auto parts = parts_.find(KeyOf(tensor));
-    const auto rows = rows_.find(KeyOf(tensor));
-    at::Tensor sum = whole == signals_.end() ? at::Tensor() : whole->second;
-    if (parts != parts_.end()) sum = sum.defined() ? sum + parts->second : parts->second;
-    if (rows == rows_.end()) return sum;
-    return sum.defined() ? sum + rows->second.Filled() : rows->second.Filled();
-  }
-  void Seed(const at::Tensor& point, const at::Tensor& signal) { signals_[KeyOf(point)] = signal; }
-  void Add(const at::Tensor& tensor, const at::Tensor& signal) {
-    if (!Wants(tensor)) return;
-    Multiply(tensor);
-    const auto [place, fresh] = signals_.try_emplace(KeyOf(tensor), signal);
-    if (!fresh) place->second = place->second + signal;
-  }
-  /// Adds left · right, later if nothing else comes before it is asked for.
-  void AddProduct(const at::Tensor& tensor, const at::Tensor& left, const at::Tensor& right) {
-    if (!Wants(tensor)) return;
-    const bool first = !signals_.contains(KeyOf(tensor)) && !products_.contains(KeyOf(tensor));
-    if (!first) return Add(tensor, left * right);
-    products_[KeyOf(tensor)] = {left, right};
-  }
-  /// The signal of a tensor if it is a product and nothing more; empty otherwise.
-  std::optional<ProductSignal> Product(const at::Tensor& tensor) const {
-    const auto found = products_.find(KeyOf(tensor));
-    const bool more = parts_.contains(KeyOf(tensor)) || rows_.contains(KeyOf(tensor));
-    if (found == products_.end() || more) return std::nullopt;
-    return found->second;
-  }
-  /// Lets go of a signal that has been used, so that its memory serves again.
-  void Forget(const at::Tensor& tensor) {
-    signals_.erase(KeyOf(tensor));
-    products_.erase(KeyOf(tensor));
-    parts_.erase(KeyOf(tensor));
-    rows_.erase(KeyOf(tensor));
-  }
-  /// A tensor to add parts to, zero at first.
-  at::Tensor& Parts(const at::Tensor& tensor) {
-    at::Tensor& sum = parts_[KeyOf(tensor)];
-    if (!sum.defined()) sum = at::zeros_like(tensor, at::MemoryFormat::Contiguous);
-    return sum;
-  }
-  /// Adds a signal at one index of a dimension.
-  void AddRow(const at::Tensor& tensor, std::int64_t dim, std::int64_t index,
-              const at::Tensor& signal) {
-    if (!Wants(tensor)) return;
-    if (dim < 0) dim += tensor.dim();
-    if (index < 0) index += tensor.size(dim);
-    Rows& rows = rows_[KeyOf(tensor)];
-    if (!rows.of.defined()) rows = Rows(tensor, dim);
-    if (rows.dim != dim) {
-      at::select(Parts(tensor), dim, index).add_(signal);
-    } else {
-      rows.Add(index, signal);
-    }
-  }
-
- private:
-  /// A signal that comes row by row; memory is not cleared before it is filled.
-  struct Rows {
-    Rows() = default;
-    Rows(const at::Tensor& tensor, std::int64_t d)
-        : of(at::empty(tensor.sizes())),
-          dim(d),
-          filled(static_cast<std::size_t>(tensor.size(d)), false) {}
-
-    void Add(std::int64_t index, const at::Tensor& signal) {
-      const auto i = static_cast<std::size_t>(index);
-      at::Tensor row = at::select(of, dim, index);
-      if (filled[i]) {
-        row.add_(signal);
-      } else {
-        row.copy_(signal);
-      }
-      filled[i] = true;
-    }
-    const at::Tensor& Filled() {
-      for (std::size_t i = 0; i < filled.size(); ++i) {
-        if (!filled[i]) at::select(of, dim, static_cast<std::int64_t>(i)).zero_();
-        filled[i] = true;
-      }
-      return of;
-    }
-
-    at::Tensor of;
-    std::int64_t dim = 0;
-    std::vector<bool> filled;
-  };
-
-  void Multiply(const at::Tensor& tensor) {
-    const auto found = products_.find(KeyOf(tensor));
-    if (found == products_.end()) return;
-    signals_[KeyOf(tensor)] = found->second.left * found->second.right;
-    products_.erase(found);
-  }
-
-  std::unordered_set<Key> inside_;
-  std::unordered_map<Key, const Operation*> producers_;
-  std::unordered_map<Key, at::Tensor> signals_;
-  std::unordered_map<Key, ProductSignal> products_;
-  std::unordered_map<Key, at::Tensor> parts_;
-  std::unordered_map<Key, Rows> rows_;
-};
-
-using PullOne = void (*)(const Operation&, const at::Tensor& signal, Signals&);
-
-void PullRelu(const Operation& op, const at::Tensor& signal, Signals& out) {
+void PullRelu(const Operation& op, const at::Tensor& signal, TailSignals& out) {
   out.Add(op.tensor(0), at::threshold_backward(signal, op.output(), 0));
 }
 
-void PullClampMin(const Operation& op, const at::Tensor& signal, Signals& out) {
+void PullClampMin(const Operation& op, const at::Tensor& signal, TailSignals& out) {
   out.Add(op.tensor(0), at::threshold_backward(signal, op.tensor(0), 0));
 }
 
@@ -161,7 +35,7 @@ struct EverySecond {
   std::int64_t start = 0;
 };
 
-std::optional<EverySecond> EverySecondOf(const at::Tensor& tensor, const Signals& signals) {
+std::optional<EverySecond> EverySecondOf(const at::Tensor& tensor, const TailSignals& signals) {
   const Operation* op = signals.Producer(tensor);
   if (op == nullptr || op->name() != "aten::slice" || op->inputs[4].toInt() != 2) {
     return std::nullopt;
@@ -180,7 +54,7 @@ std::optional<EverySecond> EverySecondOf(const at::Tensor& tensor, const Signals
 }
 
 /// Pooling by the maximum of strided slices: both at once. False if it is something else.
-bool PullNeighbours(const Operation& op, const at::Tensor& signal, Signals& out) {
+bool PullNeighbours(const Operation& op, const at::Tensor& signal, TailSignals& out) {
   const auto first = EverySecondOf(op.tensor(0), out);
   const auto second = EverySecondOf(op.tensor(1), out);
   if (!first || !second || first->start != 0 || second->start != 1) return false;
@@ -200,14 +74,14 @@ bool PullNeighbours(const Operation& op, const at::Tensor& signal, Signals& out)
   return true;
 }
 
-void PullMaximum(const Operation& op, const at::Tensor& signal, Signals& out) {
+void PullMaximum(const Operation& op, const at::Tensor& signal, TailSignals& out) {
   if (PullNeighbours(op, signal, out)) return;
   const at::Tensor second = at::threshold_backward(signal, op.tensor(1) - op.tensor(0), 0);
   out.Add(op.tensor(0), signal - second);  // where they are equal, the first
   out.Add(op.tensor(1), second);
 }
 
-void PullSlice(const Operation& op, const at::Tensor& signal, Signals& out) {
+void PullSlice(const Operation& op, const at::Tensor& signal, TailSignals& out) {
   if (op.output().sizes() == op.tensor(0).sizes()) return out.Add(op.tensor(0), signal);
   const auto bound = [&](std::size_t i) -> c10::optional<std::int64_t> {
     if (op.inputs[i].isNone()) return c10::nullopt;
@@ -217,24 +91,24 @@ void PullSlice(const Operation& op, const at::Tensor& signal, Signals& out) {
       .add_(signal);
 }
 
-void PullSelect(const Operation& op, const at::Tensor& signal, Signals& out) {
+void PullSelect(const Operation& op, const at::Tensor& signal, TailSignals& out) {
   out.AddRow(op.tensor(0), op.inputs[1].toInt(), op.inputs[2].toInt(), signal);
 }
 
-void PullSigmoid(const Operation& op, const at::Tensor& signal, Signals& out) {
+void PullSigmoid(const Operation& op, const at::Tensor& signal, TailSignals& out) {
   out.Add(op.tensor(0), at::sigmoid_backward(signal, op.output()));
 }
 
-void PullTanh(const Operation& op, const at::Tensor& signal, Signals& out) {
+void PullTanh(const Operation& op, const at::Tensor& signal, TailSignals& out) {
   out.Add(op.tensor(0), at::tanh_backward(signal, op.output()));
 }
 
-void PullProduct(const Operation& op, const at::Tensor& signal, Signals& out) {
+void PullProduct(const Operation& op, const at::Tensor& signal, TailSignals& out) {
   out.AddProduct(op.tensor(0), signal, op.tensor(1));
   out.AddProduct(op.tensor(1), signal, op.tensor(0));
 }
 
-void PullMaxPool(const Operation& op, const at::Tensor& signal, Signals& out) {
+void PullMaxPool(const Operation& op, const at::Tensor& signal, TailSignals& out) {
   const auto list = [&](std::size_t i) { return op.inputs[i].toIntVector(); };
   const bool ceil = op.inputs[5].toBool();
   const auto [values, winners] =
@@ -243,23 +117,23 @@ void PullMaxPool(const Operation& op, const at::Tensor& signal, Signals& out) {
                                                              list(3), list(4), ceil, winners));
 }
 
-void PullSum(const Operation& op, const at::Tensor& signal, Signals& out) {
+void PullSum(const Operation& op, const at::Tensor& signal, TailSignals& out) {
   out.Add(op.tensor(0), signal);
   if (!op.has_tensor(1)) return;
   const auto factor = op.inputs[2].toScalar();
   out.Add(op.tensor(1), factor.to<double>() == 1 ? signal : signal * factor);
 }
 
-void PullDifference(const Operation& op, const at::Tensor& signal, Signals& out) {
+void PullDifference(const Operation& op, const at::Tensor& signal, TailSignals& out) {
   out.Add(op.tensor(0), signal);
   if (op.has_tensor(1)) out.Add(op.tensor(1), signal * -op.inputs[2].toScalar().to<double>());
 }
 
-void PullNegative(const Operation& op, const at::Tensor& signal, Signals& out) {
+void PullNegative(const Operation& op, const at::Tensor& signal, TailSignals& out) {
   out.Add(op.tensor(0), -signal);
 }
 
-void PullMean(const Operation& op, const at::Tensor& signal, Signals& out) {
+void PullMean(const Operation& op, const at::Tensor& signal, TailSignals& out) {
   const at::Tensor& input = op.tensor(0);
   at::Tensor wide = signal;
   if (!op.inputs[2].toBool()) {
@@ -275,7 +149,7 @@ void PullMean(const Operation& op, const at::Tensor& signal, Signals& out) {
 }
 
 /// Sigmoid or tanh whose signal is a product: both in one pass. False if it is something else.
-bool PullCurve(const Operation& op, Signals& signals) {
+bool PullCurve(const Operation& op, TailSignals& signals) {
   const bool sigmoid = op.name() == "aten::sigmoid";
   if (!sigmoid && op.name() != "aten::tanh") return false;
   const auto product = signals.Product(op.output());
@@ -283,28 +157,19 @@ bool PullCurve(const Operation& op, Signals& signals) {
   const at::Tensor left = product->left.contiguous();
   const at::Tensor right = product->right.contiguous();
   if (left.sizes() != op.output().sizes() || right.sizes() != op.output().sizes()) return false;
-  at::Tensor back = at::empty(op.output().sizes());
-  PullProductThroughCurve(sigmoid ? Curve::kSigmoid : Curve::kTanh, left.numel(),
-                          left.data_ptr<float>(), right.data_ptr<float>(),
-                          op.output().data_ptr<float>(), back.data_ptr<float>());
+  at::Tensor back = signals.Place(op.tensor(0));
+  const bool rows = back.defined() && back.dim() == 2 && back.stride(1) == 1;
+  if (!rows) back = at::empty(op.output().sizes());
+  PullProductThroughCurve(
+      sigmoid ? Curve::kSigmoid : Curve::kTanh,
+      rows ? RowShape{back.size(0), back.size(1), back.stride(0)} : RowShape{1, back.numel(), 0},
+      left.data_ptr<float>(), right.data_ptr<float>(), op.output().data_ptr<float>(),
+      back.data_ptr<float>());
   signals.Add(op.tensor(0), back);
   return true;
 }
 
-/// The signal of a result; of a list of parts, all of them along the dimension they were cut.
-at::Tensor AtResult(const Operation& op, Signals& signals) {
-  if (op.output().defined()) return signals.Of(op.output());
-  bool any = false;
-  std::vector<at::Tensor> parts;
-  for (const at::Tensor& part : op.outputs[0].toTensorVector()) {
-    const at::Tensor signal = signals.Of(part);
-    any = any || signal.defined();
-    parts.push_back(signal.defined() ? signal : at::zeros_like(part));
-  }
-  return any ? at::cat(parts, op.inputs[2].toInt()) : at::Tensor();
-}
-
-void PullThrough(const Operation& op, const at::Tensor& signal, Signals& out) {
+void PullThrough(const Operation& op, const at::Tensor& signal, TailSignals& out) {
   const at::Tensor result = op.output();
   if (result.defined() && KeyOf(result) == KeyOf(op.tensor(0)))
     return;  // an idle dropout gives what it is given
@@ -433,16 +298,14 @@ void PullBack(const OperationTape& tape, const std::vector<std::size_t>& operati
               const std::function<void(std::size_t i, const at::Tensor& signal)>& take) {
   const auto& all = tape.operations();
   std::unordered_set<Key> inside;
-  std::unordered_map<Key, const Operation*> producers;
+  std::vector<const Operation*> of_tails;
   for (const std::size_t i : operations) {
-    VisitResults(all[i], [&](const at::Tensor& t) {
-      inside.insert(KeyOf(t));
-      producers[KeyOf(t)] = &all[i];
-    });
+    VisitResults(all[i], [&](const at::Tensor& t) { inside.insert(KeyOf(t)); });
+    of_tails.push_back(&all[i]);
   }
   for (const std::size_t i : begins) inside.insert(KeyOf(all[i].output()));
   for (const PointSignal& point : points) inside.erase(KeyOf(all[point.operation].output()));
-  Signals signals(std::move(inside), std::move(producers));
+  TailSignals signals(std::move(inside), of_tails);
   for (const PointSignal& point : points) {
     signals.Seed(all[point.operation].output(), point.signal);
   }
@@ -457,7 +320,8 @@ void PullBack(const OperationTape& tape, const std::vector<std::size_t>& operati
   for (auto i = operations.rbegin(); i != operations.rend(); ++i) {
     take_from(*i);
     if (!PullCurve(all[*i], signals)) {
-      const at::Tensor at_result = AtResult(all[*i], signals);
+      const at::Tensor result = all[*i].output();  // a list's is undefined
+      const at::Tensor at_result = result.defined() ? signals.Of(result) : signals.OfParts(all[*i]);
       if (at_result.defined()) Rules().at(all[*i].name()).pull(all[*i], at_result, signals);
     }
     std::unordered_set<Key> given;  // and given on, if it is among the results

@@ -2,6 +2,8 @@
 
 #include <ATen/ATen.h>
 
+#include <cmath>
+
 #include "ndcao/evaluate/torch/site_probe.h"
 
 namespace ndcao {
@@ -52,7 +54,19 @@ at::Tensor LossHead::AtOutputs(const ProbeRequest& request, const at::Tensor& ou
 }
 
 at::Tensor LossHead::Responses(const at::Tensor& at_outputs, const at::Tensor& losses) {
-  return ((at_outputs - losses) * (1 / kOutputStep)).nan_to_num_(0, 0, 0).t().contiguous();
+  const std::int64_t moves = at_outputs.size(0);
+  const std::int64_t examples = at_outputs.size(1);
+  at::Tensor responses = at::empty({examples, moves});
+  const float* moved = at_outputs.data_ptr<float>();
+  const float* clean = losses.data_ptr<float>();
+  float* out = responses.data_ptr<float>();
+  for (std::int64_t b = 0; b < examples; ++b) {
+    for (std::int64_t i = 0; i < moves; ++i) {
+      const float response = (moved[i * examples + b] - clean[b]) * (1 / kOutputStep);
+      out[b * moves + i] = std::isfinite(response) ? response : 0;
+    }
+  }
+  return responses;
 }
 
 at::Tensor LossHead::OutputSignal(const ProbeRequest& request, const at::Tensor& outputs,

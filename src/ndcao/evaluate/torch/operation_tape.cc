@@ -261,7 +261,7 @@ ChangedPass OperationTape::Recompute(std::span<const Change> changes,
     if (change != changes.end() && change->operation == i) {
       const at::Tensor clean = operation.output();
       at::Tensor& now = fresh.try_emplace(clean.unsafeGetTensorImpl(), clean).first->second;
-      now = now + change->delta;
+      now = at::add(now, change->direction, change->scale);
       ++change;
     }
   }
@@ -303,7 +303,7 @@ ChangedPass ForwardWith(const Forward& forward, std::span<const Change> changes,
     const std::size_t returns = handle.schema().returns().size();
     if (change != changes.end() && change->operation == i) {
       c10::IValue& first = stack[stack.size() - returns];
-      first = first.toTensor() + change->delta;
+      first = at::add(first.toTensor(), change->direction, change->scale);
       ++change;
     }
     for (std::size_t w = 0; w < watch.size(); ++w) {

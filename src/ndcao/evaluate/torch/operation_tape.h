@@ -48,10 +48,11 @@ void VisitTensors(const c10::IValue& value, const std::function<void(const at::T
 void VisitInputs(const Operation& operation, const std::function<void(const at::Tensor&)>& visit);
 void VisitResults(const Operation& operation, const std::function<void(const at::Tensor&)>& visit);
 
-/// `delta` is added to the first result of operation `operation`.
+/// `scale` times `direction` is added to the first result of operation `operation`.
 struct Change {
   std::size_t operation = 0;
-  at::Tensor delta;
+  at::Tensor direction;
+  double scale = 1;
 };
 
 struct ChangedPass {

@@ -3,8 +3,10 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
+#include "ndcao/evaluate/torch/local_kernels.h"
 #include "ndcao/random/perturbation_stream.h"
 
 namespace ndcao {
@@ -57,15 +59,39 @@ std::vector<at::Tensor> SpreadAtPoints(const TorchSite& site, const at::Tensor& 
   return parts;
 }
 
-double SumOfSquares(const at::Tensor& t) {
-  const double norm = t.norm().item<double>();
-  return norm * norm;
+std::span<float> Values(const at::Tensor& contiguous) {
+  return {contiguous.data_ptr<float>(), static_cast<std::size_t>(contiguous.numel())};
+}
+
+double SumOfSquares(std::span<const float> values) {
+  double sum = 0;
+  for (const float value : values) sum += static_cast<double>(value) * value;
+  return sum;
 }
 
 /// c: [B], where the loss is finite; an example that is not teaches nothing.
 at::Tensor Response(const ProbeAnswer& answer, const CleanPass& clean) {
   if (answer.probe.scale == 0) return at::zeros_like(clean.losses);
-  return ((answer.losses - clean.losses) * (1 / answer.probe.scale)).nan_to_num_(0, 0, 0);
+  at::Tensor response = at::empty_like(clean.losses);
+  const auto factor = static_cast<float>(1 / answer.probe.scale);
+  for (std::size_t b = 0; b < Values(response).size(); ++b) {
+    const float c = (Values(answer.losses)[b] - Values(clean.losses)[b]) * factor;
+    Values(response)[b] = std::isfinite(c) ? c : 0;
+  }
+  return response;
+}
+
+/// ρ = c − mᵀĝ: [B]. Adds up the squares of m and of ρ.
+at::Tensor Unforeseen(const at::Tensor& response, const at::Tensor& direction,
+                      const at::Tensor& estimate, SiteSums& sums) {
+  at::Tensor rest = at::empty_like(response);
+  sums.change += DotRows(direction.size(0), direction.size(1), direction.data_ptr<float>(),
+                         estimate.data_ptr<float>(), rest.data_ptr<float>());
+  for (std::size_t b = 0; b < Values(rest).size(); ++b) {
+    Values(rest)[b] = Values(response)[b] - Values(rest)[b];
+  }
+  sums.unforeseen += SumOfSquares(Values(rest));
+  return rest;
 }
 
 /// (1/K) Σ_b response · signs, on the weights themselves. `response`: [B], times 1/K.
@@ -141,7 +167,7 @@ Probe SiteProbe::ProbeActivations(std::uint32_t k, const ChangedForward& changed
   std::vector<Change> changes;
   for (std::size_t i = 0; i < results_.size(); ++i) {
     const ProbePoint& point = site_.points[i];
-    changes.push_back({point.operation, point.axis.Result(parts[i] * scale, results_[i].sizes())});
+    changes.push_back({point.operation, point.axis.Result(parts[i], results_[i].sizes()), scale});
   }
   probe.output = changed(changes, {}).output;
   probe.scale = scale;
@@ -165,7 +191,7 @@ Probe SiteProbe::ProbeWeights(std::uint32_t k, const ChangedForward& changed) co
       call.bias ? probe.weights.narrow(1, weight.numel(), out) : at::zeros({examples, out});
   const at::Tensor moved =
       ConvolveEach(operation, probe.weights.narrow(1, 0, weight.numel()).reshape(shape), bias);
-  const Change change{call.operation, moved * scale};
+  const Change change{call.operation, moved, scale};
   const std::size_t point = site_.points.front().operation;
   const ChangedPass pass = changed({&change, 1}, {&point, 1});
   probe.direction = site_.points.front().axis.Rows((pass.watched[0] - results_[0]) * (1 / scale));
@@ -177,9 +203,14 @@ Probe SiteProbe::ProbeWeights(std::uint32_t k, const ChangedForward& changed) co
 
 at::Tensor Signs(std::uint64_t seed, std::uint64_t step, std::uint32_t stream, std::uint64_t first,
                  at::IntArrayRef sizes) {
-  at::Tensor signs = at::zeros(sizes);
-  const std::span<float> values(signs.data_ptr<float>(), static_cast<std::size_t>(signs.numel()));
-  PerturbationStream(seed).Perturb({step}, stream, 1, first, values, values);
+  static constexpr std::array<float, 4096> kZeros{};
+  at::Tensor signs = at::empty(sizes);
+  const std::span<float> values = Values(signs);
+  for (std::size_t done = 0; done < values.size(); done += kZeros.size()) {
+    const std::size_t count = std::min(kZeros.size(), values.size() - done);
+    PerturbationStream(seed).Perturb({step}, stream, 1, first + done,
+                                     std::span(kZeros).first(count), values.subspan(done, count));
+  }
   return signs;
 }
 
@@ -240,16 +271,13 @@ void LearnSite(const TorchSite& site, const ProbeSite& described, const CleanPas
     const ProbeAnswer answered = answer(k);
     const Probe& probe = answered.probe;
     const at::Tensor response = Response(answered, clean);
-    sums.observed += SumOfSquares(response);
-    sums.change += SumOfSquares(probe.direction);
+    sums.observed += SumOfSquares(Values(response));
     if (request.learned) {
-      const at::Tensor foreseen = (probe.direction * estimate).sum(1);
-      const at::Tensor unforeseen = response - foreseen;
-      sums.unforeseen += SumOfSquares(unforeseen);
+      const at::Tensor direction = probe.direction.contiguous();
+      const at::Tensor unforeseen = Unforeseen(response, direction, estimate, sums);
       if (!clean.features.defined()) continue;
       const at::Tensor weighted = clean.features * (unforeseen * share).unsqueeze(1);
-      at::from_blob(sums.correction.data(), estimator.sizes())
-          .addmm_(weighted.t(), probe.direction);
+      at::from_blob(sums.correction.data(), estimator.sizes()).addmm_(weighted.t(), direction);
     } else if (described.kind == SiteKind::kWeights) {
       AddWeightSigns(site, *clean.tape, probe, response * share, memory, gradient);
     } else {

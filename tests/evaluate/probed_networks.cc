@@ -99,6 +99,12 @@ std::vector<Network> Networks() {
                           {{"a.weight", {4, 5}}, {"a.bias", {4}}, {"b.weight", {4, 4}}}),
                  {5},
                  2});
+  all.push_back({"columns of rows",
+                 Describe("    h = torch.linear(x, self.a.weight, self.a.bias)\n"
+                          "    return h[:, :, 1] * h[:, :, 2] + torch.tanh(h[:, :, 0])\n",
+                          {{"a.weight", {3, 5}}, {"a.bias", {3}}}),
+                 {4, 5},
+                 1});
   all.push_back({"rows out of order",
                  Describe("    rows = torch.linear(x, self.a.weight)\n"
                           "    late = torch.linear(torch.tanh(x), self.b.weight)\n"

@@ -8,6 +8,7 @@
 #include "ndcao/evaluate/torch/runtime.h"
 #include "ndcao/evaluate/torch/site_probe.h"
 #include "ndcao/evaluate/torch/slot_lesson.h"
+#include "ndcao/evaluate/torch/tensor_memory.h"
 
 namespace ndcao {
 namespace {
@@ -50,17 +51,18 @@ class ActivationNetwork : public ActivationEvaluator {
   }
 
   Status Measure(const ProbeRequest& request, ProbeSums& sums) override {
-    OperationTape tape;
+    const KeepTensorMemory keep;
     Begin(request, ProbePart::kForward);
-    NDCAO_TRY(RecordOn(request.examples, tape));
-    if (tape.operations().size() != plan_.operations) {
+    NDCAO_TRY(RecordOn(request.examples, tape_));
+    if (tape_.operations().size() != plan_.operations) {
       return Invalid(
           "--probe activations: the network's operations depend on the values of its input; use "
           "--probe weights");
     }
     return CatchTorch("probing activations", [&] {
       const c10::InferenceMode guard;
-      MeasureSites(request, tape, sums);
+      MeasureSites(request, tape_, sums);
+      tape_.Clear();
     });
   }
 
@@ -80,10 +82,11 @@ class ActivationNetwork : public ActivationEvaluator {
         const at::Tensor made_up = at::full({static_cast<std::int64_t>(examples.size()),
                                              static_cast<std::int64_t>(plan_.plan.sites[i].units)},
                                             0.1f);
-        SignalsOfCalls(plan_.sites[i], *tape, AtPoints(plan_.sites[i], made_up),
-                       [&](std::size_t c, const at::Tensor& signal) {
-                         products.push_back({plan_.sites[i].calls[c].call, signal});
-                       });
+        SignalTaker taker;
+        taker.whole = [&](std::size_t c, const at::Tensor& signal) {
+          products.push_back({plan_.sites[i].calls[c].call, signal});
+        };
+        SignalsOfCalls(plan_.sites[i], *tape, AtPoints(plan_.sites[i], made_up), taker);
       }
     }));
     return std::function<Status()>([this, tape, products, gradient] {
@@ -109,7 +112,7 @@ class ActivationNetwork : public ActivationEvaluator {
       const c10::InferenceMode guard;
       // Of one example a view may be what is a copy of more.
       const Spent& spent = examples.size() > 1 ? plan_.spent : Spent();
-      tape = OperationTape::Record([&] { return RunModel(); }, plan_.keep, spent);
+      tape = OperationTape::Record([&] { return RunModel(); }, plan_.keep, spent, std::move(tape));
     });
   }
 
@@ -159,6 +162,7 @@ class ActivationNetwork : public ActivationEvaluator {
   ParameterMemory memory_;
   std::size_t layout_size_;
   TorchPlan plan_;
+  OperationTape tape_;  ///< Of the last measurement, cleared: for its memory.
 };
 
 }  // namespace

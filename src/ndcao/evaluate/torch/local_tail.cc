@@ -295,17 +295,17 @@ LocalTail FindTail(const OperationTape& tape, std::size_t begin) {
 
 void PullBack(const OperationTape& tape, const std::vector<std::size_t>& operations,
               const std::vector<PointSignal>& points, const std::vector<std::size_t>& begins,
-              const std::function<void(std::size_t i, const at::Tensor& signal)>& take) {
+              const SignalTaker& taker) {
   const auto& all = tape.operations();
-  std::unordered_set<Key> inside;
-  std::vector<const Operation*> of_tails;
-  for (const std::size_t i : operations) {
-    VisitResults(all[i], [&](const at::Tensor& t) { inside.insert(KeyOf(t)); });
-    of_tails.push_back(&all[i]);
+  TailSignals signals(tape, operations);
+  for (std::size_t i = 0; i < begins.size(); ++i) {
+    const at::Tensor result = all[begins[i]].output();
+    signals.Want(result, true);
+    if (!taker.by_rows || !taker.by_rows(i)) continue;
+    signals.GiveRows(result, [i, &taker](std::int64_t dim, std::int64_t index,
+                                         const at::Tensor& row) { taker.row(i, dim, index, row); });
   }
-  for (const std::size_t i : begins) inside.insert(KeyOf(all[i].output()));
-  for (const PointSignal& point : points) inside.erase(KeyOf(all[point.operation].output()));
-  TailSignals signals(std::move(inside), of_tails);
+  for (const PointSignal& point : points) signals.Want(all[point.operation].output(), false);
   for (const PointSignal& point : points) {
     signals.Seed(all[point.operation].output(), point.signal);
   }
@@ -313,7 +313,8 @@ void PullBack(const OperationTape& tape, const std::vector<std::size_t>& operati
   const auto take_from = [&](std::size_t operation) {  // what no earlier operation adds to
     while (left > 0 && begins[left - 1] >= operation) {
       --left;
-      take(left, signals.Of(all[begins[left]].output()));
+      const at::Tensor signal = signals.Of(all[begins[left]].output());
+      if (signal.defined()) taker.whole(left, signal);
       if (begins[left] != operation) signals.Forget(all[begins[left]].output());
     }
   };
@@ -324,10 +325,10 @@ void PullBack(const OperationTape& tape, const std::vector<std::size_t>& operati
       const at::Tensor at_result = result.defined() ? signals.Of(result) : signals.OfParts(all[*i]);
       if (at_result.defined()) Rules().at(all[*i].name()).pull(all[*i], at_result, signals);
     }
-    std::unordered_set<Key> given;  // and given on, if it is among the results
-    VisitInputs(all[*i], [&](const at::Tensor& t) { given.insert(KeyOf(t)); });
     VisitResults(all[*i], [&](const at::Tensor& t) {
-      if (!given.contains(KeyOf(t))) signals.Forget(t);
+      bool given = false;  // and given on, as it is
+      VisitInputs(all[*i], [&](const at::Tensor& in) { given = given || KeyOf(in) == KeyOf(t); });
+      if (!given) signals.Forget(t);
     });
   }
   take_from(0);

@@ -43,13 +43,23 @@ struct PointSignal {
   at::Tensor signal;
 };
 
-/// Calls `take` with the signals at the points of tails, taken back through their `operations` (in
-/// order, of all of them) to the results of `begins` (in order): i, and what reaches begins[i], the
-/// last first, each as soon as it is whole; undefined if nothing does. A signal is all that its
-/// point does to the loss, so none is taken back through what comes after a point. `tape` is of any
-/// pass of the network in which the tails were found.
+/// Who takes the signals of PullBack's `begins`, of which i counts.
+struct SignalTaker {
+  /// What reaches begins[i], the last first, each as soon as it is whole. Not called for nothing.
+  std::function<void(std::size_t i, const at::Tensor& signal)> whole;
+  /// Whether parts at one index of a dimension, the last excepted, are taken singly, as soon as
+  /// each is there, and not kept for `whole`; what comes otherwise still is. Null: never.
+  std::function<bool(std::size_t i)> by_rows;
+  std::function<void(std::size_t i, std::int64_t dim, std::int64_t index, const at::Tensor& signal)>
+      row;
+};
+
+/// Takes the signals at the points of tails back through their `operations` (in order, of all of
+/// them) to the results of `begins` (in order). A signal is all that its point does to the loss, so
+/// none is taken back through what comes after a point. `tape` is of any pass of the network in
+/// which the tails were found.
 void PullBack(const OperationTape& tape, const std::vector<std::size_t>& operations,
               const std::vector<PointSignal>& points, const std::vector<std::size_t>& begins,
-              const std::function<void(std::size_t i, const at::Tensor& signal)>& take);
+              const SignalTaker& taker);
 
 }  // namespace ndcao

@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <stdexcept>
-#include <unordered_map>
 #include <unordered_set>
 
 namespace ndcao {
@@ -56,8 +55,8 @@ at::Tensor RunIntercepted(const Forward& forward, const Interceptor& interceptor
   return forward();
 }
 
-std::vector<c10::IValue> Top(const Stack& stack, std::size_t count) {
-  return {stack.end() - static_cast<std::ptrdiff_t>(count), stack.end()};
+void CopyTop(const Stack& stack, std::size_t count, std::vector<c10::IValue>& values) {
+  values.assign(stack.end() - static_cast<std::ptrdiff_t>(count), stack.end());
 }
 
 bool HasTensor(const std::vector<c10::IValue>& values) {
@@ -91,30 +90,18 @@ class Spender {
  public:
   explicit Spender(const Spent& spent) : spent_(spent) {}
 
-  void Before(const Operation& operation) {
-    if (spent_.empty()) return;
-    VisitInputs(operation, [&](const at::Tensor& t) {
-      RequireValues(t);
-      if (t.has_storage()) known_.insert(t.storage().unsafeGetStorageImpl());
-    });
+  void Before(const Operation& operation) const {
+    if (!spent_.empty()) VisitInputs(operation, RequireValues);
   }
 
   void After(const std::vector<Operation>& operations) {
     if (spent_.empty()) return;
-    const std::size_t now = operations.size() - 1;
-    VisitResults(operations[now], [&](const at::Tensor& t) {
-      if (!t.has_storage()) return;
-      const auto* storage = t.storage().unsafeGetStorageImpl();
-      if (known_.insert(storage).second) made_[storage] = now;
-    });
-    const auto gone = spent_.find(now);
+    alone_.push_back(HasOwnMemory(operations.back()));
+    const auto gone = spent_.find(operations.size() - 1);
     if (gone == spent_.end()) return;
     for (const std::size_t i : gone->second) {
-      const at::Tensor result = operations[i].output();
-      auto* storage = result.defined() ? result.storage().unsafeGetStorageImpl() : nullptr;
-      const auto made = made_.find(storage);
-      if (made == made_.end() || made->second != i) Fail();  // it is somebody else's
-      at::native::resize_bytes_cpu(storage, 0);
+      if (!alone_[i]) Fail();  // it is somebody else's
+      at::native::resize_bytes_cpu(operations[i].output().storage().unsafeGetStorageImpl(), 0);
     }
   }
 
@@ -123,93 +110,72 @@ class Spender {
   }
 
  private:
+  static bool HasOwnMemory(const Operation& operation) {
+    const at::Tensor result = operation.output();
+    if (!result.defined() || !result.has_storage()) return false;
+    bool alone = true;
+    VisitInputs(operation, [&](const at::Tensor& t) {
+      alone = alone && !(t.has_storage() && t.storage().is_alias_of(result.storage()));
+    });
+    return alone;
+  }
+
   [[noreturn]] static void Fail() {
     throw std::runtime_error(
         "its operations depend on its input's size or values; use --probe weights");
   }
 
   const Spent& spent_;
-  std::unordered_set<const c10::StorageImpl*> known_;
-  std::unordered_map<const c10::StorageImpl*, std::size_t> made_;  // by which operation
+  std::vector<bool> alone_;  ///< Whether the operation's first result had memory of its own.
 };
 
-using Fresh = std::unordered_map<const c10::TensorImpl*, at::Tensor>;
+/// Tensors that are other than on the tape, by their numbers; the others are undefined.
+using Fresh = std::vector<at::Tensor>;
 
-bool Depends(const c10::IValue& value, const Fresh& fresh) {
-  bool found = false;
-  VisitTensors(value, [&](const at::Tensor& t) {
-    found = found || fresh.contains(t.unsafeGetTensorImpl());
-  });
-  return found;
-}
-
-c10::IValue Substitute(const c10::IValue& value, const Fresh& fresh) {
+/// The value with fresh tensors in it. `number` goes on over its tensors.
+c10::IValue Substitute(const c10::IValue& value, const Fresh& fresh, const TensorNumber*& number) {
   const auto replaced = [&](const at::Tensor& t) {
-    const auto found = fresh.find(t.unsafeGetTensorImpl());
-    return found == fresh.end() ? t : found->second;
+    const at::Tensor& now = fresh[*number++];
+    if (now.defined()) return now;
+    Spender::RequireValues(t);
+    return t;
   };
-  if (value.isTensor()) return replaced(value.toTensor());
+  if (value.isTensor()) return value.toTensor().defined() ? replaced(value.toTensor()) : value;
   if (value.isTensorList()) {
     c10::List<at::Tensor> list;
     for (const at::Tensor& t : value.toTensorVector()) list.push_back(replaced(t));
     return list;
   }
+  if (!value.isList()) return value;
   const auto before = value.toList();
   c10::impl::GenericList list(before.elementType());
   for (std::size_t i = 0; i < before.size(); ++i) {
-    const c10::IValue element = before.get(i);
-    list.push_back(element.isTensor() ? c10::IValue(replaced(element.toTensor())) : element);
+    list.push_back(Substitute(before.get(i), fresh, number));
   }
   return list;
 }
 
-/// Lets go of what an operation was the last to take in, so that the memory serves again while it
-/// is still in the cache.
-void Forget(const Operation& operation, const std::function<bool(const at::Tensor&)>& last,
-            Fresh& fresh) {
-  VisitInputs(operation, [&](const at::Tensor& t) {
-    if (last(t)) fresh.erase(t.unsafeGetTensorImpl());
-  });
-}
-
-void Remember(const std::vector<c10::IValue>& before, const Stack& now, Fresh& fresh) {
-  for (std::size_t i = 0; i < before.size(); ++i) {
-    std::vector<const c10::TensorImpl*> old;
-    VisitTensors(before[i], [&](const at::Tensor& t) { old.push_back(t.unsafeGetTensorImpl()); });
-    std::size_t next = 0;
-    VisitTensors(now[i], [&](const at::Tensor& t) { fresh[old[next++]] = t; });
+void Remember(const Operation& operation, const Stack& now, Fresh& fresh) {
+  const TensorNumber* number = operation.makes.begin();
+  for (const c10::IValue& value : now) {
+    VisitTensors(value, [&](const at::Tensor& t) { fresh[*number++] = t; });
   }
 }
 
 }  // namespace
 
-void VisitTensors(const c10::IValue& value, const std::function<void(const at::Tensor&)>& visit) {
-  if (value.isTensor()) {
-    if (value.toTensor().defined()) visit(value.toTensor());
-  } else if (value.isTensorList()) {
-    for (const at::Tensor& t : value.toTensorVector()) visit(t);
-  } else if (value.isList()) {
-    for (const c10::IValue& element : value.toListRef()) VisitTensors(element, visit);
-  }
-}
-
-void VisitInputs(const Operation& operation, const std::function<void(const at::Tensor&)>& visit) {
-  for (const c10::IValue& input : operation.inputs) VisitTensors(input, visit);
-}
-
-void VisitResults(const Operation& operation, const std::function<void(const at::Tensor&)>& visit) {
-  for (const c10::IValue& output : operation.outputs) VisitTensors(output, visit);
-}
-
 at::Tensor Operation::output() const {
   return !outputs.empty() && outputs[0].isTensor() ? outputs[0].toTensor() : at::Tensor();
 }
 
-OperationTape OperationTape::Record(const Forward& forward, const Keep& keep, const Spent& spent) {
-  OperationTape tape;
+OperationTape OperationTape::Record(const Forward& forward, const Keep& keep, const Spent& spent,
+                                    OperationTape memory) {
+  OperationTape tape = std::move(memory);
+  tape.Clear();
   Spender spender(spent);
   tape.output_ = RunIntercepted(forward, [&](const c10::OperatorHandle& handle, Stack& stack) {
-    Operation operation{handle, Top(stack, handle.schema().arguments().size()), {}};
+    Operation operation = tape.NewOperation(handle);
+    CopyTop(stack, handle.schema().arguments().size(), operation.inputs);
     spender.Before(operation);
     const auto kept = keep.find(tape.operations_.size());
     if (kept != keep.end()) {
@@ -218,75 +184,111 @@ OperationTape OperationTape::Record(const Forward& forward, const Keep& keep, co
       }
     }
     handle.callBoxed(&stack);
-    operation.outputs = Top(stack, handle.schema().returns().size());
+    CopyTop(stack, handle.schema().returns().size(), operation.outputs);
     if (kept != keep.end()) operation.outputs[0] = operation.output().clone();
     if (tape.obstacle_.empty()) tape.obstacle_ = ObstacleOf(operation);
-    VisitInputs(operation, [&](const at::Tensor& t) {
-      tape.last_use_[t.unsafeGetTensorImpl()] = tape.operations_.size();
-    });
-    tape.operations_.push_back(std::move(operation));
+    tape.Append(std::move(operation));
     spender.After(tape.operations_);
   });
   Spender::RequireValues(tape.output_);
+  tape.Number(tape.output_);
   return tape;
+}
+
+void OperationTape::Clear() {
+  for (Operation& operation : operations_) {
+    operation.inputs.clear();
+    operation.outputs.clear();
+    operation.reads.clear();
+    operation.makes.clear();
+    spare_.push_back(std::move(operation));
+  }
+  operations_.clear();
+  numbers_.clear();
+  last_use_.clear();
+  output_.reset();
+  obstacle_.clear();
+}
+
+Operation OperationTape::NewOperation(const c10::OperatorHandle& handle) {
+  if (spare_.empty()) return {handle, {}, {}, {}, {}};
+  Operation operation = std::move(spare_.back());
+  spare_.pop_back();
+  operation.handle = handle;
+  return operation;
+}
+
+TensorNumber OperationTape::Number(const at::Tensor& tensor) {
+  const auto next = static_cast<TensorNumber>(numbers_.size());
+  const auto [place, fresh] = numbers_.emplace(tensor.unsafeGetTensorImpl(), next);
+  if (fresh) last_use_.push_back(0);
+  return place->second;
+}
+
+void OperationTape::Append(Operation operation) {
+  VisitInputs(operation, [&](const at::Tensor& t) {
+    operation.reads.push_back(Number(t));
+    last_use_[operation.reads.back()] = operations_.size();
+  });
+  VisitResults(operation, [&](const at::Tensor& t) { operation.makes.push_back(Number(t)); });
+  operations_.push_back(std::move(operation));
 }
 
 ChangedPass OperationTape::Recompute(std::span<const Change> changes,
                                      std::span<const std::size_t> watch) const {
   ChangedPass pass;
-  Fresh fresh;
-  std::unordered_set<const c10::TensorImpl*> wanted = {output_.unsafeGetTensorImpl()};
-  for (const std::size_t i : watch) wanted.insert(operations_[i].output().unsafeGetTensorImpl());
+  Fresh fresh(tensors());
+  std::vector<bool> wanted(tensors(), false);
+  const TensorNumber output = NumberOf(output_);
+  wanted[output] = true;
+  for (const std::size_t i : watch) wanted[operations_[i].makes[0]] = true;
+  Stack stack;
   auto change = changes.begin();
   for (std::size_t i = changes.empty() ? operations_.size() : change->operation;
        i < operations_.size(); ++i) {
     const Operation& operation = operations_[i];
-    const bool dirty = std::any_of(operation.inputs.begin(), operation.inputs.end(),
-                                   [&](const c10::IValue& input) { return Depends(input, fresh); });
+    const bool dirty = std::any_of(operation.reads.begin(), operation.reads.end(),
+                                   [&](TensorNumber read) { return fresh[read].defined(); });
     if (dirty) {
-      Stack stack;
+      stack.clear();
+      const TensorNumber* number = operation.reads.begin();
       for (const c10::IValue& input : operation.inputs) {
-        const bool changed = Depends(input, fresh);
-        if (!changed) VisitTensors(input, Spender::RequireValues);
-        stack.push_back(changed ? Substitute(input, fresh) : input);
+        stack.push_back(Substitute(input, fresh, number));
       }
       operation.handle.callBoxed(&stack);
-      const auto last = [&](const at::Tensor& t) {
-        return last_use_.at(t.unsafeGetTensorImpl()) == i &&
-               !wanted.contains(t.unsafeGetTensorImpl());
-      };
-      Forget(operation, last, fresh);
-      Remember(operation.outputs, stack, fresh);
+      // The memory of what was used for the last time serves again while it is in the cache.
+      for (const TensorNumber read : operation.reads) {
+        if (last_use_[read] == i && !wanted[read]) fresh[read].reset();
+      }
+      Remember(operation, stack, fresh);
     }
     if (change != changes.end() && change->operation == i) {
-      const at::Tensor clean = operation.output();
-      at::Tensor& now = fresh.try_emplace(clean.unsafeGetTensorImpl(), clean).first->second;
-      now = at::add(now, change->direction, change->scale);
+      at::Tensor& now = fresh[operation.makes[0]];
+      now = at::add(now.defined() ? now : operation.output(), change->direction, change->scale);
       ++change;
     }
   }
-  const auto value = [&](const at::Tensor& t) {
-    const auto found = fresh.find(t.unsafeGetTensorImpl());
-    return found == fresh.end() ? t : found->second;
+  const auto value = [&](TensorNumber number, const at::Tensor& clean) {
+    return fresh[number].defined() ? fresh[number] : clean;
   };
-  for (const std::size_t i : watch) pass.watched.push_back(value(operations_[i].output()));
-  pass.output = value(output_);
+  for (const std::size_t i : watch) {
+    pass.watched.push_back(value(operations_[i].makes[0], operations_[i].output()));
+  }
+  pass.output = value(output, output_);
   return pass;
 }
 
 std::size_t OperationTape::Dependents(std::size_t operation) const {
-  std::unordered_set<const c10::TensorImpl*> dirty = {
-      operations_[operation].output().unsafeGetTensorImpl()};
+  std::vector<bool> dirty(tensors(), false);
+  dirty[operations_[operation].makes[0]] = true;
   std::size_t count = 0;
   for (std::size_t i = operation + 1; i < operations_.size(); ++i) {
-    bool depends = false;
-    VisitInputs(operations_[i], [&](const at::Tensor& t) {
-      depends = depends || dirty.contains(t.unsafeGetTensorImpl());
-    });
+    const Operation& later = operations_[i];
+    const bool depends = std::any_of(later.reads.begin(), later.reads.end(),
+                                     [&](TensorNumber read) { return dirty[read]; });
     if (!depends) continue;
     ++count;
-    VisitResults(operations_[i],
-                 [&](const at::Tensor& t) { dirty.insert(t.unsafeGetTensorImpl()); });
+    for (const TensorNumber made : later.makes) dirty[made] = true;
   }
   return count;
 }

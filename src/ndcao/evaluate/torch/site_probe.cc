@@ -226,27 +226,35 @@ std::vector<at::Tensor> AtPoints(const TorchSite& site, const at::Tensor& signal
 }
 
 void SignalsOfCalls(const TorchSite& site, const OperationTape& tape,
-                    const std::vector<at::Tensor>& signals,
-                    const std::function<void(std::size_t call, const at::Tensor& signal)>& take) {
+                    const std::vector<at::Tensor>& signals, const SignalTaker& taker) {
   std::vector<PointSignal> at_points;
+  at::Tensor rows;  // points whose units share columns have the same
   for (std::size_t i = 0; i < site.points.size(); ++i) {
     const ProbePoint& point = site.points[i];
     const Operation& operation = tape.operations()[point.operation];
-    at_points.push_back(
-        {point.operation, point.axis.Result(signals[i].contiguous(), operation.output().sizes())});
+    if (i == 0 || !SameView(signals[i], signals[i - 1])) rows = signals[i].contiguous();
+    at_points.push_back({point.operation, point.axis.Result(rows, operation.output().sizes())});
   }
   std::vector<std::size_t> begins;
   for (const SiteCall& call : site.calls) begins.push_back(call.call.operation);
-  PullBack(tape, site.tail, at_points, begins, take);
+  PullBack(tape, site.tail, at_points, begins, taker);
 }
 
 void AddOuterProducts(const TorchSite& site, const OperationTape& tape,
                       const std::vector<at::Tensor>& signals, const ParameterMemory& memory,
                       const at::Tensor& gradient) {
-  SignalsOfCalls(site, tape, signals, [&](std::size_t i, const at::Tensor& at_call) {
-    const WeightCall& call = site.calls[i].call;
-    AddOuterProduct(call, tape.operations()[call.operation], at_call, memory, gradient);
-  });
+  const auto operation = [&](std::size_t i) -> const Operation& {
+    return tape.operations()[site.calls[i].call.operation];
+  };
+  SignalTaker taker;
+  taker.whole = [&](std::size_t i, const at::Tensor& signal) {
+    AddOuterProduct(site.calls[i].call, operation(i), signal, memory, gradient);
+  };
+  taker.by_rows = [&](std::size_t i) { return IsSumOfRows(site.calls[i].call, operation(i)); };
+  taker.row = [&](std::size_t i, std::int64_t dim, std::int64_t index, const at::Tensor& signal) {
+    AddOuterProductOfRow(site.calls[i].call, operation(i), dim, index, signal, memory, gradient);
+  };
+  SignalsOfCalls(site, tape, signals, taker);
 }
 
 void LearnSite(const TorchSite& site, const ProbeSite& described, const CleanPass& clean,

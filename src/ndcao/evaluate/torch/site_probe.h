@@ -81,11 +81,10 @@ void LearnSite(const TorchSite& site, const ProbeSite& described, const CleanPas
 /// A signal of all activations of the site, [B, units], in parts: of each point, [B, its units].
 std::vector<at::Tensor> AtPoints(const TorchSite& site, const at::Tensor& signal);
 
-/// Calls `take` with what the signals at the points are at the result of each of the site's calls:
-/// the call's index among them, the last first.
+/// Takes the signals at the points back to the results of the site's calls, of which `taker` is
+/// told the index.
 void SignalsOfCalls(const TorchSite& site, const OperationTape& tape,
-                    const std::vector<at::Tensor>& signals,
-                    const std::function<void(std::size_t call, const at::Tensor& signal)>& take);
+                    const std::vector<at::Tensor>& signals, const SignalTaker& taker);
 
 /// The same as outer products into `gradient`.
 void AddOuterProducts(const TorchSite& site, const OperationTape& tape,

@@ -2,8 +2,6 @@
 
 #include <ATen/ATen.h>
 
-#include <utility>
-
 namespace ndcao {
 namespace {
 
@@ -11,10 +9,6 @@ const c10::TensorImpl* KeyOf(const at::Tensor& tensor) { return tensor.unsafeGet
 
 std::int64_t Wrap(std::int64_t index, std::int64_t size) {
   return index < 0 ? index + size : index;
-}
-
-bool SamePlace(const at::Tensor& a, const at::Tensor& b) {
-  return a.data_ptr() == b.data_ptr() && a.sizes() == b.sizes() && a.strides() == b.strides();
 }
 
 }  // namespace
@@ -27,31 +21,31 @@ TailSignals::Rows::Rows(const at::Tensor& tensor, std::int64_t d)
 
 at::Tensor TailSignals::Rows::Row(std::int64_t index) const { return at::select(of, dim, index); }
 
-TailSignals::TailSignals(std::unordered_set<const c10::TensorImpl*> inside,
-                         const std::vector<const Operation*>& operations)
-    : inside_(std::move(inside)) {
-  for (const Operation* operation : operations) {
-    VisitInputs(*operation, [&](const at::Tensor& t) { ++uses_[KeyOf(t)]; });
-    VisitResults(*operation, [&](const at::Tensor& t) { producers_[KeyOf(t)] = operation; });
+TailSignals::TailSignals(const OperationTape& tape, const std::vector<std::size_t>& operations)
+    : tape_(tape), entries_(tape.tensors()) {
+  for (const std::size_t i : operations) {
+    const Operation& operation = tape.operations()[i];
+    for (const TensorNumber read : operation.reads) ++entries_[read].uses;
+    for (const TensorNumber made : operation.makes) {
+      entries_[made].wanted = true;
+      entries_[made].producer = &operation;
+    }
   }
 }
 
 const Operation* TailSignals::Producer(const at::Tensor& tensor) const {
-  const auto found = producers_.find(KeyOf(tensor));
-  return found == producers_.end() ? nullptr : found->second;
+  return EntryOf(tensor).producer;
 }
 
-bool TailSignals::Wants(const at::Tensor& tensor) const { return inside_.contains(KeyOf(tensor)); }
+bool TailSignals::Wants(const at::Tensor& tensor) const { return EntryOf(tensor).wanted; }
 
 at::Tensor TailSignals::Of(const at::Tensor& tensor) {
-  Multiply(tensor);
-  const auto whole = signals_.find(KeyOf(tensor));
-  const auto parts = parts_.find(KeyOf(tensor));
-  const auto rows = rows_.find(KeyOf(tensor));
-  at::Tensor sum = whole == signals_.end() ? at::Tensor() : whole->second;
-  if (parts != parts_.end()) sum = sum.defined() ? sum + parts->second : parts->second;
-  if (rows == rows_.end()) return sum;
-  return sum.defined() ? sum + Filled(rows->second) : Filled(rows->second);
+  Entry& entry = EntryOf(tensor);
+  Multiply(entry);
+  at::Tensor sum = entry.whole;
+  if (entry.parts.defined()) sum = sum.defined() ? sum + entry.parts : entry.parts;
+  if (!entry.rows) return sum;
+  return sum.defined() ? sum + Filled(*entry.rows) : Filled(*entry.rows);
 }
 
 at::Tensor TailSignals::OfParts(const Operation& cut) {
@@ -77,7 +71,7 @@ at::Tensor TailSignals::OfParts(const Operation& cut) {
     from += parts[i].size(dim);
     if (!signals[i].defined()) {
       place.zero_();
-    } else if (!SamePlace(place, signals[i])) {
+    } else if (!SameView(place, signals[i])) {
       place.copy_(signals[i]);
     }
   }
@@ -85,40 +79,41 @@ at::Tensor TailSignals::OfParts(const Operation& cut) {
 }
 
 void TailSignals::Seed(const at::Tensor& point, const at::Tensor& signal) {
-  signals_[KeyOf(point)] = signal;
+  EntryOf(point).whole = signal;
 }
 
 void TailSignals::Add(const at::Tensor& tensor, const at::Tensor& signal) {
-  if (!Wants(tensor)) return;
-  Multiply(tensor);
-  const auto [place, fresh] = signals_.try_emplace(KeyOf(tensor), signal);
-  if (!fresh) place->second = place->second + signal;
+  Entry& entry = EntryOf(tensor);
+  if (!entry.wanted) return;
+  Multiply(entry);
+  entry.whole = entry.whole.defined() ? entry.whole + signal : signal;
 }
 
 void TailSignals::AddProduct(const at::Tensor& tensor, const at::Tensor& left,
                              const at::Tensor& right) {
-  if (!Wants(tensor)) return;
-  const bool first = !signals_.contains(KeyOf(tensor)) && !products_.contains(KeyOf(tensor));
-  if (!first) return Add(tensor, left * right);
-  products_[KeyOf(tensor)] = {left, right};
+  Entry& entry = EntryOf(tensor);
+  if (!entry.wanted) return;
+  if (entry.whole.defined() || entry.product) return Add(tensor, left * right);
+  entry.product = {left, right};
 }
 
 std::optional<ProductSignal> TailSignals::Product(const at::Tensor& tensor) const {
-  const auto found = products_.find(KeyOf(tensor));
-  const bool more = parts_.contains(KeyOf(tensor)) || rows_.contains(KeyOf(tensor));
-  if (found == products_.end() || more) return std::nullopt;
-  return found->second;
+  const Entry& entry = EntryOf(tensor);
+  return entry.parts.defined() || entry.rows ? std::nullopt : entry.product;
 }
 
 // A row that is there already may be in use elsewhere, so it is not added to.
 void TailSignals::AddRow(const at::Tensor& tensor, std::int64_t dim, std::int64_t index,
                          const at::Tensor& signal) {
-  if (!Wants(tensor)) return;
+  Entry& entry = EntryOf(tensor);
+  if (!entry.wanted) return;
   dim = Wrap(dim, tensor.dim());
   index = Wrap(index, tensor.size(dim));
-  Rows& rows = RowsOf(tensor, dim);
+  if (GivesRow(entry, tensor, dim)) return entry.take_row(dim, index, signal);
+  if (!entry.rows) entry.rows.emplace(tensor, dim);
+  Rows& rows = *entry.rows;
   const auto i = static_cast<std::size_t>(index);
-  if (rows.dim == dim && rows.given_to[i] != nullptr && SamePlace(rows.Row(index), signal)) {
+  if (rows.dim == dim && rows.given_to[i] != nullptr && SameView(rows.Row(index), signal)) {
     rows.filled[i] = true;
   } else if (rows.dim == dim && !rows.filled[i] && rows.given_to[i] == nullptr) {
     rows.Row(index).copy_(signal);
@@ -129,16 +124,18 @@ void TailSignals::AddRow(const at::Tensor& tensor, std::int64_t dim, std::int64_
 }
 
 at::Tensor& TailSignals::Parts(const at::Tensor& tensor) {
-  at::Tensor& sum = parts_[KeyOf(tensor)];
+  at::Tensor& sum = EntryOf(tensor).parts;
   if (!sum.defined()) sum = at::zeros_like(tensor, at::MemoryFormat::Contiguous);
   return sum;
 }
 
 void TailSignals::Forget(const at::Tensor& tensor) {
-  signals_.erase(KeyOf(tensor));
-  products_.erase(KeyOf(tensor));
-  parts_.erase(KeyOf(tensor));
-  rows_.erase(KeyOf(tensor));
+  Entry& entry = EntryOf(tensor);
+  entry.whole.reset();
+  entry.product.reset();
+  entry.parts.reset();
+  entry.rows.reset();
+  entry.place.reset();
 }
 
 at::Tensor TailSignals::Place(const at::Tensor& tensor) {
@@ -156,12 +153,6 @@ at::Tensor TailSignals::Place(const at::Tensor& tensor) {
   return {};
 }
 
-TailSignals::Rows& TailSignals::RowsOf(const at::Tensor& tensor, std::int64_t dim) {
-  Rows& rows = rows_[KeyOf(tensor)];
-  if (!rows.of.defined()) rows = Rows(tensor, dim);
-  return rows;
-}
-
 const at::Tensor& TailSignals::Filled(Rows& rows) {
   for (std::size_t i = 0; i < rows.filled.size(); ++i) {
     if (!rows.filled[i]) rows.Row(static_cast<std::int64_t>(i)).zero_();
@@ -171,8 +162,8 @@ const at::Tensor& TailSignals::Filled(Rows& rows) {
 }
 
 bool TailSignals::ComesOnce(const at::Tensor& tensor) const {
-  const auto found = uses_.find(KeyOf(tensor));
-  return Wants(tensor) && found != uses_.end() && found->second == 1;
+  const Entry& entry = EntryOf(tensor);
+  return entry.wanted && entry.uses == 1;
 }
 
 at::Tensor TailSignals::PlaceOfPart(const Operation& cut, const at::Tensor& part) {
@@ -187,24 +178,34 @@ at::Tensor TailSignals::PlaceOfPart(const Operation& cut, const at::Tensor& part
   return {};
 }
 
+bool TailSignals::GivesRow(const Entry& entry, const at::Tensor& tensor, std::int64_t dim) {
+  return entry.take_row && dim + 1 < tensor.dim();
+}
+
 at::Tensor TailSignals::PlaceOfRow(const Operation& select) {
   const at::Tensor& tensor = select.tensor(0);
-  if (!Wants(tensor)) return {};
+  Entry& entry = EntryOf(tensor);
+  if (!entry.wanted) return {};
   const std::int64_t dim = Wrap(select.inputs[1].toInt(), tensor.dim());
+  if (GivesRow(entry, tensor, dim)) {
+    at::Tensor& place = EntryOf(select.output()).place;
+    if (!place.defined()) place = at::empty(select.output().sizes());
+    return place;
+  }
   const std::int64_t index = Wrap(select.inputs[2].toInt(), tensor.size(dim));
   const auto i = static_cast<std::size_t>(index);
-  Rows& rows = RowsOf(tensor, dim);
+  if (!entry.rows) entry.rows.emplace(tensor, dim);
+  Rows& rows = *entry.rows;
   if (rows.dim != dim || rows.filled[i]) return {};
   if (rows.given_to[i] != nullptr && rows.given_to[i] != &select) return {};
   rows.given_to[i] = &select;
   return rows.Row(index);
 }
 
-void TailSignals::Multiply(const at::Tensor& tensor) {
-  const auto found = products_.find(KeyOf(tensor));
-  if (found == products_.end()) return;
-  signals_[KeyOf(tensor)] = found->second.left * found->second.right;
-  products_.erase(found);
+void TailSignals::Multiply(Entry& entry) {
+  if (!entry.product) return;
+  entry.whole = entry.product->left * entry.product->right;
+  entry.product.reset();
 }
 
 }  // namespace ndcao

@@ -4,9 +4,9 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <functional>
 #include <optional>
-#include <unordered_map>
-#include <unordered_set>
+#include <utility>
 #include <vector>
 
 #include "ndcao/evaluate/torch/operation_tape.h"
@@ -22,9 +22,19 @@ struct ProductSignal {
 /// Signals of the tensors inside tails, by tensor. Others are not kept.
 class TailSignals {
  public:
-  /// `inside`: the tensors whose signals are wanted. `operations`: those of the tails.
-  TailSignals(std::unordered_set<const c10::TensorImpl*> inside,
-              const std::vector<const Operation*>& operations);
+  /// `operations`: those of the tails, whose results' signals are kept. The tape outlives it.
+  TailSignals(const OperationTape& tape, const std::vector<std::size_t>& operations);
+
+  /// Keeps those of this tensor, too; or not, as it is a point.
+  void Want(const at::Tensor& tensor, bool wanted) { EntryOf(tensor).wanted = wanted; }
+
+  using TakeRow =
+      std::function<void(std::int64_t dim, std::int64_t index, const at::Tensor& signal)>;
+  /// Gives away what AddRow brings for a tensor instead of keeping it, but along the last
+  /// dimension.
+  void GiveRows(const at::Tensor& tensor, TakeRow take) {
+    EntryOf(tensor).take_row = std::move(take);
+  }
 
   /// The operation of a tail that has made a tensor; null: none.
   const Operation* Producer(const at::Tensor& tensor) const;
@@ -65,22 +75,30 @@ class TailSignals {
     std::vector<const Operation*> given_to;  ///< As a place, to the signal of this one's result.
   };
 
-  Rows& RowsOf(const at::Tensor& tensor, std::int64_t dim);
-  const at::Tensor& Filled(Rows& rows);
+  struct Entry {
+    bool wanted = false;
+    int uses = 0;  ///< By operations of the tails.
+    const Operation* producer = nullptr;
+    at::Tensor whole;
+    std::optional<ProductSignal> product;
+    at::Tensor parts;
+    std::optional<Rows> rows;
+    TakeRow take_row;
+    at::Tensor place;  ///< Given out for the signal, which is a row that will be given away.
+  };
+
+  Entry& EntryOf(const at::Tensor& tensor) { return entries_[tape_.NumberOf(tensor)]; }
+  const Entry& EntryOf(const at::Tensor& tensor) const { return entries_[tape_.NumberOf(tensor)]; }
+  static const at::Tensor& Filled(Rows& rows);
   /// Whether all that comes for a tensor comes from one operation, and as one signal.
   bool ComesOnce(const at::Tensor& tensor) const;
   at::Tensor PlaceOfPart(const Operation& cut, const at::Tensor& part);
   at::Tensor PlaceOfRow(const Operation& select);
-  void Multiply(const at::Tensor& tensor);
+  static bool GivesRow(const Entry& entry, const at::Tensor& tensor, std::int64_t dim);
+  static void Multiply(Entry& entry);
 
-  using Key = const c10::TensorImpl*;
-  std::unordered_set<Key> inside_;
-  std::unordered_map<Key, const Operation*> producers_;
-  std::unordered_map<Key, int> uses_;  ///< By operations of the tails.
-  std::unordered_map<Key, at::Tensor> signals_;
-  std::unordered_map<Key, ProductSignal> products_;
-  std::unordered_map<Key, at::Tensor> parts_;
-  std::unordered_map<Key, Rows> rows_;
+  const OperationTape& tape_;
+  std::vector<Entry> entries_;  ///< By the tensors' numbers.
 };
 
 }  // namespace ndcao

@@ -120,6 +120,21 @@ void AddConvolution(const WeightCall& call, const Operation& operation, const at
   if (call.bias) memory.Like(operation.tensor(*call.bias), flat).add_(bias);
 }
 
+void AddProduct(const WeightCall& call, const Operation& operation, const at::Tensor& input,
+                const at::Tensor& signal, const ParameterMemory& memory, const at::Tensor& flat) {
+  const at::Tensor rows = signal.reshape({-1, signal.size(-1)});
+  if (call.weight) {
+    const at::Tensor inputs = input.reshape({-1, input.size(-1)});
+    at::Tensor weights = memory.Like(operation.tensor(*call.weight), flat);
+    if (call.role == WeightRole::kLinear) {
+      weights.addmm_(rows.t(), inputs);
+    } else {
+      weights.addmm_(inputs.t(), rows);
+    }
+  }
+  if (call.bias) memory.Like(operation.tensor(*call.bias), flat).add_(rows.sum(0));
+}
+
 bool AllOnes(const c10::IValue& list) {
   const auto values = list.toIntVector();
   return std::all_of(values.begin(), values.end(), [](std::int64_t x) { return x == 1; });
@@ -194,18 +209,20 @@ void AddOuterProduct(const WeightCall& call, const Operation& operation, const a
         .addmm_(signal, operation.tensor(call.input).t());
     return;
   }
-  const at::Tensor rows = signal.reshape({-1, signal.size(-1)});
-  if (call.weight) {
-    const at::Tensor& input = operation.tensor(call.input);
-    const at::Tensor inputs = input.reshape({-1, input.size(-1)});
-    at::Tensor weights = memory.Like(operation.tensor(*call.weight), flat);
-    if (call.role == WeightRole::kLinear) {
-      weights.addmm_(rows.t(), inputs);
-    } else {
-      weights.addmm_(inputs.t(), rows);
-    }
-  }
-  if (call.bias) memory.Like(operation.tensor(*call.bias), flat).add_(rows.sum(0));
+  AddProduct(call, operation, operation.tensor(call.input), signal, memory, flat);
+}
+
+bool IsSumOfRows(const WeightCall& call, const Operation& operation) {
+  const bool product = call.role == WeightRole::kLinear || call.role == WeightRole::kProduct;
+  return product && operation.tensor(call.input).dim() > 2 &&
+         operation.tensor(call.input).dim() == operation.output().dim();
+}
+
+void AddOuterProductOfRow(const WeightCall& call, const Operation& operation, std::int64_t dim,
+                          std::int64_t index, const at::Tensor& signal,
+                          const ParameterMemory& memory, const at::Tensor& flat) {
+  const at::Tensor input = at::select(operation.tensor(call.input), dim, index);
+  AddProduct(call, operation, input, signal, memory, flat);
 }
 
 at::Tensor ConvolveEach(const Operation& operation, const at::Tensor& weights,

@@ -55,6 +55,14 @@ std::optional<WeightCall> FindWeightCall(const Operation& operation, std::size_t
 void AddOuterProduct(const WeightCall& call, const Operation& operation, const at::Tensor& signal,
                      const ParameterMemory& memory, const at::Tensor& flat);
 
+/// Whether the outer product is the sum of those of the parts at each index of any dimension but
+/// the last: of a matrix product of more than rows.
+bool IsSumOfRows(const WeightCall& call, const Operation& operation);
+/// The part at `index` of dimension `dim`, where `signal` is that part's.
+void AddOuterProductOfRow(const WeightCall& call, const Operation& operation, std::int64_t dim,
+                          std::int64_t index, const at::Tensor& signal,
+                          const ParameterMemory& memory, const at::Tensor& flat);
+
 /// What a convolution's result changes by if every example has changes of the weights of its own:
 /// `weights` is [examples, …weight shape], `bias` [examples, out]. Only for groups = 1.
 at::Tensor ConvolveEach(const Operation& operation, const at::Tensor& weights,

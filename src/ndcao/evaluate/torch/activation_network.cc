@@ -8,7 +8,6 @@
 #include "ndcao/evaluate/torch/runtime.h"
 #include "ndcao/evaluate/torch/site_probe.h"
 #include "ndcao/evaluate/torch/slot_lesson.h"
-#include "ndcao/evaluate/torch/tensor_memory.h"
 
 namespace ndcao {
 namespace {
@@ -51,7 +50,6 @@ class ActivationNetwork : public ActivationEvaluator {
   }
 
   Status Measure(const ProbeRequest& request, ProbeSums& sums) override {
-    const KeepTensorMemory keep;
     Begin(request, ProbePart::kForward);
     NDCAO_TRY(RecordOn(request.examples, tape_));
     if (tape_.operations().size() != plan_.operations) {

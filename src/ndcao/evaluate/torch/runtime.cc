@@ -11,7 +11,6 @@
 #include <string_view>
 
 #include "ndcao/base/log.h"
-#include "ndcao/evaluate/torch/tensor_memory.h"
 
 namespace ndcao {
 namespace {
@@ -71,7 +70,6 @@ std::string Prefix(const std::string& what) { return what.empty() ? what : what 
 }  // namespace
 
 void InitTorch() {
-  InstallTensorMemory();
   at::set_num_threads(1);
   UseOneBlasThread();
   // Buffers of a forward pass are freed and asked for again thousands of times a second: keep them

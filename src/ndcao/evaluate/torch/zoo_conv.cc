@@ -6,11 +6,11 @@
 namespace ndcao::zoo {
 namespace {
 
-// LibTorch's max_pool2d takes more than half of LeNet's time on a CPU; the
-// maximum of strided slices is the same function, ten times faster.
 // LeNet-5's activations are small: passes of 64 examples are a twentieth slower.
 constexpr std::int64_t kLeNetPass = 128;
 
+// LibTorch's max_pool2d takes more than half of LeNet's time on a CPU; the
+// maximum of strided slices is the same function, ten times faster.
 constexpr char kPool[] = R"(
 def pool(self, x):
     rows = torch.maximum(x[:, :, 0::2], x[:, :, 1::2])

@@ -16,8 +16,7 @@ std::int64_t Wrap(std::int64_t index, std::int64_t size) {
 TailSignals::Rows::Rows(const at::Tensor& tensor, std::int64_t d)
     : of(at::empty(tensor.sizes())),
       dim(d),
-      filled(static_cast<std::size_t>(tensor.size(d)), false),
-      given_to(filled.size(), nullptr) {}
+      filled(static_cast<std::size_t>(tensor.size(d)), false) {}
 
 at::Tensor TailSignals::Rows::Row(std::int64_t index) const { return at::select(of, dim, index); }
 
@@ -102,7 +101,6 @@ std::optional<ProductSignal> TailSignals::Product(const at::Tensor& tensor) cons
   return entry.parts.defined() || entry.rows ? std::nullopt : entry.product;
 }
 
-// A row that is there already may be in use elsewhere, so it is not added to.
 void TailSignals::AddRow(const at::Tensor& tensor, std::int64_t dim, std::int64_t index,
                          const at::Tensor& signal) {
   Entry& entry = EntryOf(tensor);
@@ -113,13 +111,11 @@ void TailSignals::AddRow(const at::Tensor& tensor, std::int64_t dim, std::int64_
   if (!entry.rows) entry.rows.emplace(tensor, dim);
   Rows& rows = *entry.rows;
   const auto i = static_cast<std::size_t>(index);
-  if (rows.dim == dim && rows.given_to[i] != nullptr && SameView(rows.Row(index), signal)) {
-    rows.filled[i] = true;
-  } else if (rows.dim == dim && !rows.filled[i] && rows.given_to[i] == nullptr) {
+  if (rows.dim != dim || rows.filled[i]) {
+    at::select(Parts(tensor), dim, index).add_(signal);
+  } else {
     rows.Row(index).copy_(signal);
     rows.filled[i] = true;
-  } else {
-    at::select(Parts(tensor), dim, index).add_(signal);
   }
 }
 
@@ -184,22 +180,13 @@ bool TailSignals::GivesRow(const Entry& entry, const at::Tensor& tensor, std::in
 
 at::Tensor TailSignals::PlaceOfRow(const Operation& select) {
   const at::Tensor& tensor = select.tensor(0);
-  Entry& entry = EntryOf(tensor);
-  if (!entry.wanted) return {};
-  const std::int64_t dim = Wrap(select.inputs[1].toInt(), tensor.dim());
-  if (GivesRow(entry, tensor, dim)) {
-    at::Tensor& place = EntryOf(select.output()).place;
-    if (!place.defined()) place = at::empty(select.output().sizes());
-    return place;
+  const Entry& entry = EntryOf(tensor);
+  if (!entry.wanted || !GivesRow(entry, tensor, Wrap(select.inputs[1].toInt(), tensor.dim()))) {
+    return {};
   }
-  const std::int64_t index = Wrap(select.inputs[2].toInt(), tensor.size(dim));
-  const auto i = static_cast<std::size_t>(index);
-  if (!entry.rows) entry.rows.emplace(tensor, dim);
-  Rows& rows = *entry.rows;
-  if (rows.dim != dim || rows.filled[i]) return {};
-  if (rows.given_to[i] != nullptr && rows.given_to[i] != &select) return {};
-  rows.given_to[i] = &select;
-  return rows.Row(index);
+  at::Tensor& place = EntryOf(select.output()).place;
+  if (!place.defined()) place = at::empty(select.output().sizes());
+  return place;
 }
 
 void TailSignals::Multiply(Entry& entry) {

@@ -58,8 +58,8 @@ class TailSignals {
   /// Lets go of a signal that has been used, so that its memory serves again.
   void Forget(const at::Tensor& tensor);
 
-  /// Where the signal of a tensor may be written so that it need not be copied on its way to the
-  /// tensor that it is a row of; undefined: anywhere. Whoever asks writes there and adds it.
+  /// Where the signal of a tensor may be written so that it need not be copied on its way to a row
+  /// that is given away; undefined: anywhere. Whoever asks writes there and adds it.
   at::Tensor Place(const at::Tensor& tensor);
 
  private:
@@ -72,7 +72,6 @@ class TailSignals {
     at::Tensor of;
     std::int64_t dim = 0;
     std::vector<bool> filled;
-    std::vector<const Operation*> given_to;  ///< As a place, to the signal of this one's result.
   };
 
   struct Entry {

@@ -99,12 +99,13 @@ std::vector<Network> Networks() {
                           {{"a.weight", {4, 5}}, {"a.bias", {4}}, {"b.weight", {4, 4}}}),
                  {5},
                  2});
-  all.push_back({"columns of rows",
-                 Describe("    h = torch.linear(x, self.a.weight, self.a.bias)\n"
-                          "    return h[:, :, 1] * h[:, :, 2] + torch.tanh(h[:, :, 0])\n",
-                          {{"a.weight", {3, 5}}, {"a.bias", {3}}}),
-                 {4, 5},
-                 1});
+  all.push_back(
+      {"columns of rows",
+       Describe("    h = torch.linear(x, self.a.weight, self.a.bias)\n"
+                "    return h.select(2, 1) * h.select(2, 2) + torch.tanh(h.select(2, 0))\n",
+                {{"a.weight", {3, 5}}, {"a.bias", {3}}}),
+       {4, 5},
+       1});
   all.push_back({"rows out of order",
                  Describe("    rows = torch.linear(x, self.a.weight)\n"
                           "    late = torch.linear(torch.tanh(x), self.b.weight)\n"
@@ -149,7 +150,7 @@ std::vector<Network> Networks() {
                  Describe("    inputs = torch.linear(x, self.i.weight)\n"
                           "    h = torch.zeros([x.size(0), 3])\n"
                           "    for t in [1, 1, 3]:\n"
-                          "        g = inputs[:, t] + torch.linear(h, self.h.weight)\n"
+                          "        g = inputs.select(1, t) + torch.linear(h, self.h.weight)\n"
                           "        i, z = g.chunk(2, 1)\n"
                           "        h = torch.sigmoid(i) * torch.tanh(z)\n"
                           "    return torch.linear(h, self.fc.weight)\n",

@@ -1,12 +1,15 @@
 // The ways to measure a network faster: in parts, with a shared first layer, in bfloat16. Each is
 // held to the plain forward pass.
+#include <dlfcn.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstdlib>
 #include <random>
 
 #include "evaluate/made_up_data.h"
+#include "ndcao/evaluate/torch/blas_kernels.h"
 #include "ndcao/evaluate/torch/network_problem.h"
 #include "ndcao/evaluate/torch/runtime.h"
 #include "ndcao/evaluate/torch/signed_sums.h"
@@ -134,6 +137,31 @@ TEST(NetworkEvaluatorTest, AnUnknownPrecisionIsRefused) {
   const auto problem =
       MakeNetworkProblem({.model = "mlp:784-10", .precision = "fp8"}, MadeUpData({1, 28, 28}));
   EXPECT_THAT(problem.error().message(), HasSubstr("fp8"));
+}
+
+TEST(BlasKernelsTest, AProcessorThatIsNotKnownGetsThoseOfItsInstructions) {
+#if defined(__x86_64__)
+  const auto forget = reinterpret_cast<void (*)()>(dlsym(RTLD_DEFAULT, "gotoblas_dynamic_quit"));
+  const auto choose = reinterpret_cast<void (*)()>(dlsym(RTLD_DEFAULT, "gotoblas_dynamic_init"));
+  if (forget == nullptr || !__builtin_cpu_supports("avx2")) GTEST_SKIP() << "there is no choice";
+  InitTorch();
+  // What OpenBLAS does with a model number that it does not know.
+  const auto take_oldest = [&] {
+    setenv("OPENBLAS_CORETYPE", "Prescott", 1);
+    forget();
+    choose();
+  };
+  take_oldest();
+  ChooseBlasKernels();
+  EXPECT_EQ(BlasKernels(), "Prescott") << "the user's choice was overruled";
+  unsetenv("OPENBLAS_CORETYPE");
+  ChooseBlasKernels();
+  EXPECT_THAT(BlasKernels(), testing::AnyOf("Haswell", "SkylakeX"));
+  ChooseBlasKernels();
+  EXPECT_EQ(std::getenv("OPENBLAS_CORETYPE"), nullptr);
+#else
+  GTEST_SKIP() << "OpenBLAS chooses by model number on x86-64";
+#endif
 }
 
 TEST(SignedSumsTest, AreTheSumsForAnyShape) {

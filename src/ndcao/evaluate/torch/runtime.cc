@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "ndcao/base/log.h"
+#include "ndcao/evaluate/torch/blas_kernels.h"
 
 namespace ndcao {
 namespace {
@@ -70,6 +71,7 @@ std::string Prefix(const std::string& what) { return what.empty() ? what : what 
 }  // namespace
 
 void InitTorch() {
+  ChooseBlasKernels();
   at::set_num_threads(1);
   UseOneBlasThread();
   // Buffers of a forward pass are freed and asked for again thousands of times a second: keep them
@@ -81,10 +83,11 @@ void InitTorch() {
   mallopt(M_TOP_PAD, 1 << 26);
   const double gflops = MeasureGflops();
   if (gflops < kSlowGflops) {
+    const std::string kernels = BlasKernels();
     spdlog::warn(
         "matrix products run at {:.1f} GFLOP/s, which is slow; is "
-        "libopenblas0-openmp installed?",
-        gflops);
+        "libopenblas0-openmp installed? (kernels: {})",
+        gflops, kernels.empty() ? "not OpenBLAS" : kernels);
   }
 }
 

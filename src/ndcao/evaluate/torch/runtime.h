@@ -8,8 +8,9 @@
 
 namespace ndcao {
 
-/// Call once, before the first tensor: one intra-op thread, an allocator that keeps large buffers,
-/// and a warning when the linear algebra is a slow reference implementation.
+/// Call once, before the first tensor: the linear algebra's kernels for this processor, one
+/// intra-op thread, an allocator that keeps large buffers, and a warning when matrix products are
+/// slow.
 void InitTorch();
 
 /// Runs `work` and turns LibTorch's exceptions into an error: "what: the line that says it". The

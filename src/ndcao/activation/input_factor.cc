@@ -12,8 +12,6 @@ namespace {
 // Measured in docs/results.md.
 constexpr float kRidge = 0.1f;
 constexpr double kMemory = 0.8;
-constexpr std::uint64_t kFirstSteps = 16;
-constexpr std::uint64_t kInterval = 16;
 
 }  // namespace
 

@@ -19,7 +19,9 @@ class InputFactor {
   /// Of x with `width` values: the inputs of one output, and a 1 if there is a bias.
   explicit InputFactor(std::uint64_t width) : width_(width) {}
 
-  /// Whether inputs are measured at a step: first at all, then now and then.
+  /// Inputs are measured in each of the first steps, then in one of so many.
+  static constexpr std::uint64_t kFirstSteps = 16;
+  static constexpr std::uint64_t kInterval = 16;
   static bool MeasuredAt(std::uint64_t step);
 
   /// One batch, from its slots in their order. One that is empty or not finite is left out.

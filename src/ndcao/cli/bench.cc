@@ -6,9 +6,11 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "ndcao/activation/input_factor.h"
 #include "ndcao/base/log.h"
 #include "ndcao/cli/bare_work.h"
 #include "ndcao/cli/train_run.h"
@@ -53,6 +55,13 @@ struct TrainingCost {
   PhaseSeconds phases{};
 };
 
+SessionOptions Unmarked(int threads) {
+  SessionOptions options;
+  options.threads = threads;
+  options.marks = false;
+  return options;
+}
+
 /// The whole training, screening included: as many whole rounds as bare
 /// inference would do in the time, so that no group is cut off.
 Result<TrainingCost> Training(const RunSetup& setup, int threads, double images) {
@@ -62,31 +71,53 @@ Result<TrainingCost> Training(const RunSetup& setup, int threads, double images)
   return TrainingCost{static_cast<double>(result.image_forwards), 0, result.seconds, result.phases};
 }
 
-/// The same of a run that probes activations, as many whole steps.
-Result<TrainingCost> ActivationTraining(const RunSetup& setup, int threads, double images) {
-  RunSpec spec = setup.spec;
-  ActivationSession::Evaluators evaluators;
-  for (std::uint32_t slot = 0; slot < spec.shape.slots; ++slot) {
-    NDCAO_ASSIGN(auto evaluator, NewActivationEvaluator(*setup.problem));
-    evaluators.push_back(std::move(evaluator));
+/// A run that probes activations and has its first steps behind it. What it is given outlives it.
+class ActivationTraining {
+ public:
+  static Result<std::unique_ptr<ActivationTraining>> Start(const RunSetup& setup, int threads) {
+    ActivationSession::Evaluators evaluators;
+    for (std::uint32_t slot = 0; slot < setup.spec.shape.slots; ++slot) {
+      NDCAO_ASSIGN(auto evaluator, NewActivationEvaluator(*setup.problem));
+      evaluators.push_back(std::move(evaluator));
+    }
+    NDCAO_ASSIGN(ActivationReplica replica,
+                 ActivationReplica::Create(setup.spec, setup.problem->layout(), setup.initial,
+                                           TableOf(evaluators.front()->plan())));
+    std::unique_ptr<ActivationTraining> training(
+        new ActivationTraining(setup, std::move(evaluators), std::move(replica), threads));
+    NDCAO_TRY(training->Run(InputFactor::kFirstSteps));
+    return training;
   }
-  NDCAO_ASSIGN(ActivationReplica replica,
-               ActivationReplica::Create(spec, setup.problem->layout(), setup.initial,
-                                         TableOf(evaluators.front()->plan())));
-  const double step = static_cast<double>(replica.step_cost() + spec.batch);
-  const double steps = std::max(1.0, std::round(images / step));
-  replica.set_budget(replica.CostOf(static_cast<std::uint64_t>(steps)));
-  MemoryJournal journal;
-  SessionOptions options;
-  options.threads = threads;
-  options.marks = false;
-  ActivationSession session(spec, *setup.problem, std::move(evaluators), journal, replica,
-                            std::move(options));
-  NDCAO_ASSIGN(const SessionResult result, session.Run());
-  const auto products = static_cast<double>(replica.counters().steps * spec.batch);
-  return TrainingCost{static_cast<double>(result.image_forwards), products, result.seconds,
-                      result.phases};
-}
+
+  /// About as many images, in whole periods of what is not done in every step.
+  Result<TrainingCost> Train(double images) {
+    const double step = static_cast<double>(replica_.step_cost() + setup_.spec.batch);
+    const double periods = std::round(images / step / InputFactor::kInterval);
+    return Run(InputFactor::kInterval * static_cast<std::uint64_t>(std::max(1.0, periods)));
+  }
+
+ private:
+  ActivationTraining(const RunSetup& setup, ActivationSession::Evaluators evaluators,
+                     ActivationReplica replica, int threads)
+      : setup_(setup),
+        replica_(std::move(replica)),
+        session_(setup.spec, *setup.problem, std::move(evaluators), journal_, replica_,
+                 Unmarked(threads)) {}
+
+  Result<TrainingCost> Run(std::uint64_t steps) {
+    const std::uint64_t before = replica_.counters().steps;
+    replica_.set_budget(replica_.CostOf(before + steps));
+    NDCAO_ASSIGN(const SessionResult result, session_.Run());
+    const std::uint64_t products = (replica_.counters().steps - before) * setup_.spec.batch;
+    return TrainingCost{static_cast<double>(result.image_forwards), static_cast<double>(products),
+                        result.seconds, result.phases};
+  }
+
+  const RunSetup& setup_;
+  MemoryJournal journal_;
+  ActivationReplica replica_;
+  ActivationSession session_;
+};
 
 /// Both sides and their parts, one value for each repeat.
 struct Samples {
@@ -98,17 +129,19 @@ struct Samples {
 Result<Samples> Measure(const Flags& flags, const RunSetup& setup) {
   Samples samples;
   const bool activations = setup.spec.probe == ProbeTarget::kActivations;
-  const auto train = activations ? ActivationTraining : Training;
   NDCAO_ASSIGN(const BareWork bare, BareWork::Inference(setup, flags.threads));
   std::optional<BareWork> bare_products;
+  std::unique_ptr<ActivationTraining> probing;
   if (activations) {
     NDCAO_ASSIGN(bare_products, BareWork::Products(setup, flags.threads));
+    NDCAO_ASSIGN(probing, ActivationTraining::Start(setup, flags.threads));
   }
   for (int i = 0; i < flags.repeats; ++i) {
     const double inference = bare.ImagesPerSecond(flags.seconds);
     if (bare_products) samples.products.push_back(bare_products->ImagesPerSecond(flags.seconds));
+    const double images = inference * flags.seconds;
     NDCAO_ASSIGN(const TrainingCost training,
-                 train(setup, flags.threads, inference * flags.seconds));
+                 probing ? probing->Train(images) : Training(setup, flags.threads, images));
     double bare_seconds = training.forwards / inference;
     if (bare_products) bare_seconds += training.products / samples.products.back();
     samples.inference.push_back(inference);
@@ -207,10 +240,7 @@ Result<SessionResult> TrainRounds(const RunSetup& setup, ParameterVector initial
   spec.budget = rounds * spec.group_cost() * spec.shape.slots;
   NDCAO_ASSIGN(Replica replica, Replica::Create(spec, setup.problem->layout(), std::move(initial)));
   MemoryJournal journal;
-  SessionOptions options;
-  options.threads = threads;
-  options.marks = false;
-  return Session(journal, replica, *setup.problem, std::move(options)).Run();
+  return Session(journal, replica, *setup.problem, Unmarked(threads)).Run();
 }
 
 void AddBench(CLI::App& app, Action& action) {
@@ -224,7 +254,7 @@ void AddBench(CLI::App& app, Action& action) {
       "throughput",
       "Images/s of the whole training over images/s of bare inference, interleaved. With --probe "
       "activations: the time of the same forward passes and weight-gradient products, bare, over "
-      "that of the training.");
+      "that of the training, which has its first steps behind it.");
   auto flags = std::make_shared<Flags>();
   flags->run.model = "mlp:784-256-10";
   AddRunOptions(*verb, flags->run);

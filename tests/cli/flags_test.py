@@ -26,6 +26,19 @@ class NumbersTest(Program):
         self.refused("bench", "throughput", "--seconds", "nan", says="--seconds")
 
 
+class PathsTest(Program):
+    def test_paths_that_no_file_system_takes(self):
+        self.refused("inspect", self.path("x" * 5000), says="no run directory")
+        # Without --out the run's name follows from the objective.
+        pathlib.Path(self.path("runs")).mkdir()
+        program = pathlib.Path(self.path("loss.sh"))
+        program.write_text('#!/bin/sh\nwhile read -r line; do echo \'{"loss": 1}\'; done\n')
+        program.chmod(0o755)
+        self.run_ndcao("train", "--objective", f"exec:{program} {'x' * 300}", "--init-zeros", "3",
+                       "--budget", "500", "--quiet", "--no-report")
+        self.assertEqual([len(path.name) for path in (self.dir / "runs").iterdir()], [200])
+
+
 class AgreementTest(Program):
     def refused_run(self, *flags: str, says: str) -> None:
         self.refused(*SPHERE, *flags, "--out", self.path("no"), says=says)
@@ -50,6 +63,13 @@ class AgreementTest(Program):
         self.refused_run(*budget, "--cao-estimator", "monomial", says="--optimizer cao")
         self.refused_run(*budget, "--cao-coordinate", says="--optimizer cao")
         self.refused_run(*budget, "--estimator", "strict", says="--probe activations")
+        self.refused_run(*budget, "--optimizer", "cao", "--cao-coordinate", "--evaluations", "7",
+                         says="--cao-coordinate and --evaluations")
+        for flags in (["--in-flight", "3"], ["--keep-every", "5"]):
+            self.refused("split", "--stages", "2", "--out", self.path("cut"), *budget, *flags,
+                         says=f"{flags[0]} goes with --probe activations")
+        self.refused("export", "--stages", self.path("cut"), "--until", "5", "--out",
+                     self.path("x.pt"), says="--until")
         for flags in (["--screening", "4"], ["--evaluations", "8"]):
             self.refused_run("--probe", "activations", *budget, *flags, says="--probe weights")
 

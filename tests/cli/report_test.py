@@ -19,6 +19,9 @@ RUNS = [
      "0.01", "--loss-floor=-1"],
     ["--objective", "function:sphere:60", "--budget", "500", "--optimizer", "cao",
      "--cao-estimator", "monomial"],
+    ["--objective", "function:sphere:60", "--budget", "500", "--optimizer", "cao", "--blocks",
+     "random:3", "--cao-coordinate"],
+    ["--model", "mlp:784-8-10", "--budget", "40k", "--train-limit", "500", "--precision", "bf16"],
     ["--objective", "accuracy", "--budget", "100k", "--train-limit", "2000", "--screening", "4"],
 ]
 

@@ -132,5 +132,18 @@ TEST(StageClaimTest, ThePlaceIsLostToSomebodyElseAlone) {
   EXPECT_NE(server.GetClaim("run", "stage-1").value()->text.find("other:1"), std::string::npos);
 }
 
+TEST(StageClaimTest, AClaimThatMakesNoSenseIsNobodys) {
+  ClaimServer server;
+  for (const char* text : {"{", "7", R"({"life": "x", "worker": "y", "host": 3})", "null"}) {
+    ASSERT_TRUE(server.PutClaim("run", "stage-2", text, 0).value());
+    const auto claim = StageClaim::Take(server, "run", 1, 2);
+    ASSERT_TRUE(claim.ok()) << text;
+    AwaitBeat(server);
+    EXPECT_TRUE(claim.value()->Check(kPatience).ok()) << text;
+    EXPECT_FALSE(claim.value()->Check(std::chrono::milliseconds(0)).ok()) << "stage 2 is not there";
+    server.Forget();
+  }
+}
+
 }  // namespace
 }  // namespace ndcao

@@ -107,6 +107,12 @@ class Client:
                               json.dumps({"seq": sequence}).encode())
         return base64.b64decode(answer["message"]["data"])
 
+    def last(self, stream: str, subject: str) -> bytes:
+        """The newest message of a subject: a bucket's value."""
+        answer = self.request(f"$JS.API.STREAM.MSG.GET.{stream}",
+                              json.dumps({"last_by_subj": subject}).encode())
+        return base64.b64decode(answer["message"]["data"])
+
     def close(self) -> None:
         self.file.close()
         self.socket.close()

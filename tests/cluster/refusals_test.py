@@ -1,10 +1,11 @@
 """Each bad input gets one sentence that says what to do."""
 
+import json
 import pathlib
 import unittest
 
 from cluster_program import SPHERE, ClusterProgram
-from nats_servers import Server, free_port
+from nats_servers import Client, Server, free_port
 
 
 class RefusalsTest(ClusterProgram):
@@ -39,6 +40,36 @@ class RefusalsTest(ClusterProgram):
                   "--quiet", "--json", *self.at("tables"), "--out", self.path("out"))
         data.write_text("\n".join(rows[:-1] + ["3,3,1"]) + "\n")
         self.refused("worker", *self.at("tables"), says="is not the one this run began with")
+
+    def test_a_key_that_is_not_its_journal_s(self):
+        """Whoever deletes a run's key and begins it anew still has the old journal."""
+        self.json(*self.train("old", "20k"))
+        self.json(*self.train("other", "20k", "--sigma", "0.01"))
+        client = Client(self.server.port)
+        self.addCleanup(client.close)
+        other = client.last("KV_ndcao", "$KV.ndcao.other.spec")
+        client.publish("$KV.ndcao.old.spec", other)
+        for verb in (self.worker("old"), self.train("old", "20k", "--sigma", "0.01"),
+                     ["resume", *self.at("old")]):
+            refused = self.run_ndcao(*verb, code=1)
+            self.assertIn("its journal begins with another spec", refused.stderr)
+
+    def test_what_others_write_may_make_no_sense(self):
+        self.json(*self.train("a", "20k"))
+        client = Client(self.server.port)
+        self.addCleanup(client.close)
+        for text in (b'{"fraction":"x"}', b"[", b'{"excluded":[1]}'):
+            client.publish("$KV.ndcao_alive.a.w.bob", text)
+            listed = self.run_ndcao("runs", "--journal", self.url, "--json")
+            self.assertIn("is no progress", listed.stderr)
+            self.assertEqual(json.loads(listed.stdout)["runs"][0]["workers"], ["bob"])
+
+    def test_a_budget_is_set_by_who_began_the_run(self):
+        self.json(*self.train("mine", "20k", "--worker-name", "ann"))
+        more = ["resume", *self.at("mine"), "--budget", "30k", "--quiet", "--json"]
+        refused = self.run_ndcao(*more, code=2)
+        self.assertIn("--worker-name", refused.stderr)
+        self.assertGreater(self.json(*more, "--worker-name", "ann")["image_forwards"], 20000)
 
     def test_other_journals(self):
         in_memory = self.json("train", *SPHERE, "--budget", "20k", "--quiet", "--json",

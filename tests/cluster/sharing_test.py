@@ -9,6 +9,11 @@ from churn import churn
 from cluster_program import ClusterProgram
 from nats_servers import Client
 
+try:
+    import torch
+except ImportError:
+    torch = None
+
 # How long workers are killed and replaced (120 for the full test), and how large the run is that
 # a late worker joins.
 CHURN_SECONDS = float(os.environ.get("NDCAO_CHURN_SECONDS", "20"))
@@ -120,6 +125,25 @@ class SharingTest(ClusterProgram):
         self.assertGreater(run["fraction"], 0)
         resumed = self.json("resume", *self.at("left"), "--json", "--quiet")
         self.assertEqual(resumed["digest"], expected)
+
+    @unittest.skipIf(torch is None, "PyTorch is not installed")
+    def test_a_torchscript_file_goes_with_its_run(self):
+        nn = torch.nn
+        torch.jit.script(nn.Sequential(nn.Flatten(), nn.Linear(784, 4), nn.ReLU(),
+                                       nn.Linear(4, 10))).save(self.path("net.pt"))
+        flags = ["train", "--model", self.path("net.pt"), "--train-limit", "500", "--budget",
+                 "60k", "--threads", "1", "--quiet", "--json"]
+        expected = self.json(*flags, "--out", self.path("in-files"))["digest"]
+        main = self.start(*flags, *self.at("net"), "--out", self.path("out"), "--delay-ms", "20")
+        self.wait_for_records("net", 5)
+        main.send_signal(signal.SIGINT)
+        self.finish(main, code=130)
+        (self.dir / "net.pt").unlink()
+        helper = self.start(*self.worker("net", "--delay-ms", "20"))
+        resumed = self.json("resume", *self.at("net"), "--json", "--quiet")
+        self.assertEqual(resumed["digest"], expected)
+        self.finish(helper)
+        self.assertTrue((self.dir / "runs/net/model.pt").exists())
 
     def test_strange_messages_are_dropped_by_every_replica_alike(self):
         expected = self.file_digest("60k")

@@ -1,5 +1,6 @@
 #include "ndcao/replica/run_spec.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "ndcao/block/block_optimizer.h"
@@ -80,6 +81,29 @@ TEST(RunSpecTest, ValidationNamesTheValue) {
   spec = FullSpec();
   spec.clock.least = 0;
   EXPECT_NE(spec.Validate().error().message().find("0..9"), std::string::npos);
+}
+
+TEST(RunSpecTest, WhatComesFromOutsideIsValidated) {
+  const std::string text = FormatRunSpec(FullSpec());
+  ASSERT_TRUE(ReadRunSpec(text).ok()) << ReadRunSpec(text).error().message();
+  const auto with = [&](const std::string& line, const std::string& other) {
+    std::string changed = text;
+    const auto at = changed.find(line);
+    EXPECT_NE(at, std::string::npos) << line;
+    changed.replace(at, line.size(), other);
+    return ReadRunSpec(changed).error().message();
+  };
+  EXPECT_THAT(with("slots = 4", "slots = 4294967300"),
+              testing::HasSubstr("'group.slots' is out of range"));
+  EXPECT_THAT(with("staleness_limit = ", "staleness_limit = -"),
+              testing::HasSubstr("'staleness_limit' is out of range"));
+  EXPECT_THAT(with("slots = ", "slots = 9999"), testing::HasSubstr("slots in a round"));
+  RunSpec never = FullSpec();
+  never.clock.stretches = {{10, 0}};
+  EXPECT_THAT(ReadRunSpec(FormatRunSpec(never)).error().message(),
+              testing::HasSubstr("a period of 0"));
+  never.clock.stretches = {{10, 1}, {10, 2}};
+  EXPECT_THAT(never.Validate().error().message(), testing::HasSubstr("10 to 10"));
 }
 
 TEST(RunSpecTest, TheFirstDifferenceIsNamed) {

@@ -101,7 +101,8 @@ Result<int> CellRunner::Run(const Cell& cell, const std::string& label) const {
   train.threads = threads;
   train.quiet = quiet;
   train.label = label;
-  if (std::filesystem::exists(directory + "/journal")) {
+  std::error_code error;
+  if (std::filesystem::exists(directory + "/journal", error)) {
     if (ReadCell(*this, cell).ok()) return kExitDone;
     ResumeCommand command;
     command.train = train;

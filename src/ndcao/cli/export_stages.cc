@@ -46,7 +46,8 @@ Result<JoinedStages> JoinStages(const std::string& directory) {
   std::uint32_t stages = 1;
   for (std::uint32_t i = 1; i <= stages; ++i) {
     const std::string path = StagePath(directory, i);
-    if (!std::filesystem::exists(path)) {
+    std::error_code error;
+    if (!std::filesystem::exists(path, error)) {
       return Invalid(fmt::format("--stages {}: there is no {}", directory, path));
     }
     NDCAO_ASSIGN(const StageFile file, ReadStageFile(path, false));
@@ -54,7 +55,7 @@ Result<JoinedStages> JoinStages(const std::string& directory) {
     if (i == 1) {
       split = head.split;
       stages = head.stages;
-      NDCAO_ASSIGN(joined.spec, ParseRunSpec(head.spec));
+      NDCAO_ASSIGN(joined.spec, ReadRunSpec(head.spec));
       joined.parameters.resize(head.layout.size());
     }
     if (head.split != split || head.stage != i) {

@@ -1,12 +1,16 @@
 #include "ndcao/cli/files.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
+
+#include "ndcao/journal/file/posix.h"
 
 namespace ndcao {
 
@@ -22,22 +26,26 @@ Result<std::string> ReadText(const std::string& path) {
 }
 
 Status WriteText(const std::string& path, std::string_view text) {
+  const std::string_view parts[] = {text};
+  return WriteParts(path, parts);
+}
+
+Status WriteParts(const std::string& path, std::span<const std::string_view> parts) {
   const std::string aside = path + ".partial";
-  {
-    std::ofstream file(aside, std::ios::binary | std::ios::trunc);
-    file.write(text.data(), static_cast<std::streamsize>(text.size()));
-    file.flush();
-    if (!file) {
-      const std::string reason = std::strerror(errno);
-      std::error_code ignored;
-      std::filesystem::remove(aside, ignored);
-      return Failed(fmt::format("cannot write '{}': {}", path, reason));
+  const Status written = [&]() -> Status {
+    NDCAO_ASSIGN(const UniqueFd file, OpenFile(aside, O_WRONLY | O_CREAT | O_TRUNC));
+    for (const std::string_view part : parts) {
+      NDCAO_TRY(WriteAll(file, aside, std::as_bytes(std::span(part))));
     }
-  }
-  std::error_code error;
-  std::filesystem::rename(aside, path, error);
-  if (error) return Failed(fmt::format("cannot write '{}': {}", path, error.message()));
-  return Ok();
+    if (::fsync(file.get()) != 0) return IoError("sync", aside, errno);
+    if (::rename(aside.c_str(), path.c_str()) != 0) return IoError("rename", aside, errno);
+    const std::string parent = std::filesystem::path(path).parent_path().string();
+    return SyncDirectory(parent.empty() ? "." : parent);
+  }();
+  if (written.ok()) return Ok();
+  std::error_code ignored;
+  std::filesystem::remove(aside, ignored);
+  return Failed(fmt::format("cannot write '{}': {}", path, written.error().message()));
 }
 
 Result<ParameterVector> ReadParameters(const std::string& path) {

@@ -82,6 +82,8 @@ Status CheckFlagsAgree(const RunOptions& options) {
   NDCAO_TRY(Belongs(options.cao_estimator != usual.cao_estimator,
                     "--cao-estimator " + options.cao_estimator, cao, "--optimizer cao"));
   NDCAO_TRY(Belongs(options.cao_coordinate, "--cao-coordinate", cao, "--optimizer cao"));
+  NDCAO_TRY(NotBoth(options.cao_coordinate, options.evaluations > 0,
+                    "--cao-coordinate and --evaluations", "how many evaluations a group has"));
   if (!weights || !options.block_config.empty()) return Ok();  // blocks may have other optimizers
   const bool budgets = options.optimizer == "noise-budget";
   NDCAO_TRY(Belongs(options.eps > 0, fmt::format("--eps {}", options.eps), budgets,

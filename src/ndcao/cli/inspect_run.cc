@@ -231,6 +231,13 @@ Result<int> Inspect(const Flags& flags) {
 }
 
 Result<int> ExportStages(const Flags& flags) {
+  const RunLocation& run = flags.location;
+  if (flags.until || !run.directory.empty() || !run.journal.empty() || !run.run.empty()) {
+    return Invalid(fmt::format(
+        "--stages {}: the stages' own directories hold what they learned; without a run directory, "
+        "--journal, --run and --until",
+        flags.stages));
+  }
   NDCAO_ASSIGN(JoinedStages joined, JoinStages(flags.stages));
   NDCAO_ASSIGN(const auto problem, MakeProblem(joined.spec, {flags.data_dir, "", 60, 0}));
   NDCAO_TRY(ExportNetwork(*problem, joined.parameters, flags.out));

@@ -10,6 +10,7 @@
 #include "ndcao/base/log.h"
 #include "ndcao/cli/files.h"
 #include "ndcao/cli/kept_fold.h"
+#include "ndcao/journal/codec.h"
 #include "ndcao/journal/nats/names.h"
 
 namespace ndcao {
@@ -50,7 +51,11 @@ auto Await(Get get, milliseconds wait) -> decltype(get()) {
 
 }  // namespace
 
-NatsRun::~NatsRun() { Leave(); }
+NatsRun::~NatsRun() {
+  Leave();
+  std::error_code ignored;
+  if (!model_file_.empty()) std::filesystem::remove(model_file_, ignored);
+}
 
 Result<std::unique_ptr<NatsRun>> NatsRun::CreateOrJoin(std::unique_ptr<RunServer> server,
                                                        const std::string& run,
@@ -82,6 +87,7 @@ Result<std::unique_ptr<NatsRun>> NatsRun::CreateOrJoin(std::unique_ptr<RunServer
   NDCAO_TRY(self->OpenJournal(false));
   // Whoever began it may have died before record 0.
   if (self->journal_->spec_hash() == 0) NDCAO_TRY(self->Begin(setup));
+  NDCAO_TRY(self->CheckRecordZero());
   NDCAO_TRY(self->FetchModel());
   return self;
 }
@@ -96,8 +102,7 @@ Status NatsRun::Begin(const RunSetup& setup) {
     NDCAO_ASSIGN(const std::string model, ReadText(spec_.model));
     NDCAO_TRY(server_->PutBlob(run_, kModel, std::as_bytes(std::span(model)), "{}"));
   }
-  const auto appended =
-      journal_->Append(SpecRecord{FormatRunSpec(spec_), setup.initial.size(), digest_});
+  const auto appended = journal_->Append(RecordZero());
   if (appended.ok() || appended.error().code() == ErrorCode::kConflict) return Ok();
   return appended.error();
 }
@@ -108,16 +113,25 @@ Result<std::unique_ptr<NatsRun>> NatsRun::Open(std::unique_ptr<RunServer> server
   std::unique_ptr<NatsRun> self(new NatsRun(std::move(server), run, products));
   NDCAO_TRY(self->ReadSpec(milliseconds(0)));
   NDCAO_TRY(self->OpenJournal(from_start));
-  if (self->journal_->spec_hash() == 0) {
-    NDCAO_ASSIGN(const SpecRecord record,
-                 ReadSpecRecord(*self->journal_, self->name(), kBeginning));
-    if (record.initial_digest != self->digest_) {
-      return Corrupt(fmt::format("run {}: record 0 is of another run than its key says", run));
-    }
-  }
+  NDCAO_TRY(self->CheckRecordZero());
   NDCAO_TRY(self->FetchInitial());
   NDCAO_TRY(self->FetchModel());
   return self;
+}
+
+SpecRecord NatsRun::RecordZero() const { return {spec_text_, layout_.size(), digest_}; }
+
+// A key can be written again, a journal cannot: what was measured for one run is not another's.
+Status NatsRun::CheckRecordZero() {
+  if (journal_->spec_hash() == 0) {
+    NDCAO_TRY(ReadSpecRecord(*journal_, name(), kBeginning));
+  }
+  if (journal_->spec_hash() == Hash64(EncodeRecord(RecordZero()))) return Ok();
+  return Corrupt(
+      fmt::format("{}: its journal begins with another spec than its key holds; a run that is "
+                  "begun again needs "
+                  "another name",
+                  name()));
 }
 
 Status NatsRun::ReadSpec(milliseconds wait) {
@@ -136,7 +150,14 @@ Status NatsRun::ReadSpec(milliseconds wait) {
           "works on one, 'ndcao export --stages' reads them",
           run_, json.at("stages").get<int>()));
     }
-    NDCAO_ASSIGN(spec_, ParseRunSpec(json.at("spec")));
+    spec_text_ = json.at("spec");
+    NDCAO_ASSIGN(spec_, ReadRunSpec(spec_text_));
+    if (spec_.probe == ProbeTarget::kActivations) {
+      return Invalid(
+          fmt::format("--run {}: its spec says that it probes activations, which one "
+                      "process does, or the stages of a partition",
+                      run_));
+    }
     digest_ = json.at("initial");
     NDCAO_ASSIGN(layout_, ParseLayout(json.at("layout"), name(), json.at("parameters")));
   } catch (const nlohmann::json::exception& error) {
@@ -254,7 +275,6 @@ void NatsRun::Leave() {
   if (sender_.joinable()) sender_.join();
   if (last_beat_ != std::chrono::steady_clock::time_point()) server_->Leave(run_);
   last_beat_ = {};
-  if (!model_file_.empty()) std::filesystem::remove(model_file_);
 }
 
 std::string NatsRun::Remarks() const {

@@ -49,6 +49,8 @@ class NatsRun : public RunHome {
       : server_(std::move(server)), run_(run), products_(products) {}
 
   Status Begin(const RunSetup& setup);
+  SpecRecord RecordZero() const;
+  Status CheckRecordZero();
   Status ReadSpec(std::chrono::milliseconds wait);
   Status FetchInitial();
   Status FetchModel();
@@ -57,6 +59,7 @@ class NatsRun : public RunHome {
   const std::unique_ptr<RunServer> server_;
   const std::string run_;
   const std::string products_;
+  std::string spec_text_;
   std::string digest_;  // of the initial parameters, as the spec has it
   Layout layout_;
   std::string model_file_;           // this machine's copy of a TorchScript model

@@ -7,6 +7,21 @@
 #include "ndcao/cli/train.h"
 
 namespace ndcao {
+namespace {
+
+Status Extend(RunHome& run, std::uint64_t budget, const ResumeCommand& command) {
+  const auto appended = run.journal().Append(BudgetRecord{budget});
+  if (appended.ok()) return Ok();
+  const std::string flag = fmt::format("--budget {}", command.budget);
+  if (!command.location.on_server()) return appended.error().Context(flag);
+  return appended.error().Context(
+      flag +
+      " (on a server, who began a run sets its budget: --worker-name, as in 'ndcao inspect', of "
+      "worker 0)");
+}
+
+}  // namespace
+
 Result<int> Resume(const ResumeCommand& command) {
   NDCAO_ASSIGN(const FileJournalOptions journal, JournalOptions(command.train));
   NDCAO_ASSIGN(const auto run, OpenRun(command.location, journal, false));
@@ -24,7 +39,7 @@ Result<int> Resume(const ResumeCommand& command) {
       return Invalid(fmt::format("--budget {}: the run has used {} image-forwards already",
                                  command.budget, replica.counters().image_forwards));
     }
-    if (budget != replica.budget()) NDCAO_TRY(run->journal().Append(BudgetRecord{budget}));
+    if (budget != replica.budget()) NDCAO_TRY(Extend(*run, budget, command));
   }
   return TrainRun(*run, replica, *problem, command.train);
 }

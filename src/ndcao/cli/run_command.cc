@@ -32,6 +32,7 @@ class Command {
   void Flag(const char* name, T value) {
     Flag(name, fmt::format("{}", value));
   }
+  void Switch(const char* name) { text_ += fmt::format(" --{}", name); }
   /// Only if it is not what the run would have without the flag.
   template <typename T>
   void Unless(const T& usual, const char* name, const T& value) {
@@ -50,6 +51,7 @@ void AddProblem(const RunSpec& spec, Command& command) {
     command.Unless(0u, "train-limit", spec.train_limit);
     command.Unless(0u, "hold-out", spec.hold_out);
     command.Unless(std::string("eval"), "batch-norm", spec.batch_norm);
+    command.Unless(std::string("float32"), "precision", spec.precision);
   }
   command.Unless(std::string("cross-entropy"), "objective", spec.objective);
 }
@@ -72,6 +74,7 @@ void AddOptimizer(const RunSpec& spec, Command& command) {
   if (options.optimizer == "cao" && options.cao.estimator == CaoEstimator::kMonomial) {
     command.Flag("cao-estimator", "monomial");
   }
+  if (options.cao.coordinate) command.Switch("cao-coordinate");
   const Result<OptimizerDefaults> known = DefaultsFor(options.optimizer);
   const OptimizerDefaults usual = known.ok() ? known.value() : OptimizerDefaults();
   command.Unless(usual.options.sigma, "sigma", options.sigma);
@@ -82,7 +85,9 @@ void AddOptimizer(const RunSpec& spec, Command& command) {
   }
   command.Unless(0u, "batch", spec.batch);
   command.Unless(usual.shape.screening && spec.batch > 0 ? 16u : 0u, "screening", spec.screening);
-  command.Unless(usual.shape.evaluations, "evaluations", spec.shape.evaluations);
+  if (!options.cao.coordinate) {  // else they follow from the blocks
+    command.Unless(usual.shape.evaluations, "evaluations", spec.shape.evaluations);
+  }
   command.Unless(usual.shape.slots, "slots", spec.shape.slots);
 }
 

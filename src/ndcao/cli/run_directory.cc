@@ -71,8 +71,10 @@ Result<RunDirectory> RunDirectory::Create(const std::string& path, const RunSpec
 
 Result<RunDirectory> RunDirectory::Open(const std::string& path,
                                         const FileJournalOptions& options) {
-  if (!fs::exists(path + "/journal")) {
-    return Invalid(fmt::format("'{}' is no run directory: there is no journal in it", path));
+  std::error_code error;
+  if (!fs::exists(path + "/journal", error)) {
+    return Invalid(fmt::format("'{}' is no run directory: {}", path,
+                               error ? error.message() : "there is no journal in it"));
   }
   FileJournalOptions existing = options;
   if (existing.mode == OpenMode::kCreate) existing.mode = OpenMode::kExisting;
@@ -82,7 +84,7 @@ Result<RunDirectory> RunDirectory::Open(const std::string& path,
   NDCAO_ASSIGN(const SpecRecord record,
                ReadSpecRecord(*run.journal_, fmt::format("run directory '{}'", path),
                               std::chrono::milliseconds(0)));
-  Result<RunSpec> spec = ParseRunSpec(record.spec);
+  Result<RunSpec> spec = ReadRunSpec(record.spec);
   if (!spec.ok()) return spec.error().Context(fmt::format("run directory '{}'", path));
   run.spec_ = std::move(spec).value();
   NDCAO_ASSIGN(run.initial_, ReadParameters(run.File("initial.bin")));
@@ -183,8 +185,11 @@ std::string DefaultRunDirectory(const RunSpec& spec) {
   for (char& c : name) {
     if (!std::isalnum(static_cast<unsigned char>(c)) && c != '-' && c != '.') c = '_';
   }
+  constexpr std::size_t kLongestName = 200;  // file systems allow 255
+  name.resize(std::min(name.size(), kLongestName));
   std::string path = "runs/" + name;
-  for (int i = 2; fs::exists(path); ++i) path = fmt::format("runs/{}.{}", name, i);
+  std::error_code ignored;
+  for (int i = 2; fs::exists(path, ignored); ++i) path = fmt::format("runs/{}.{}", name, i);
   return path;
 }
 

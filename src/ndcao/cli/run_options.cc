@@ -109,7 +109,8 @@ Result<std::uint64_t> BudgetForTime(const RunSpec& spec, const Problem& problem,
   const auto begin = std::chrono::steady_clock::now();
   NDCAO_TRY(evaluation.Evaluate(trial, 0, never));
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
-  const double groups = std::max(1.0, seconds / std::max(1e-9, took.count()));
+  const double least = spec.mode == RunMode::kSync ? spec.shape.slots : 1;
+  const double groups = std::max(least, seconds / std::max(1e-9, took.count()));
   return static_cast<std::uint64_t>(groups * static_cast<double>(spec.group_cost()));
 }
 

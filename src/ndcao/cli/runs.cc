@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "ndcao/base/log.h"
 #include "ndcao/cli/command.h"
 #include "ndcao/cli/progress.h"
 #include "ndcao/cli/run_location.h"
@@ -28,15 +29,19 @@ struct Listing {
   std::vector<std::string> workers;
   std::vector<std::string> excluded;  // whose losses were found wrong
 
-  // Progress only grows, so the largest that anybody told is the newest.
+  // Progress only grows, so the largest that anybody told is the newest. What makes no sense is
+  // passed over: any worker may write it.
   void Note(const std::string& text) {
-    const Json json = Json::parse(text, nullptr, false);
-    if (!json.is_object()) return;
-    fraction = std::max(fraction, json.value("fraction", 0.0));
-    image_forwards = std::max(image_forwards, json.value("image_forwards", 0.0));
-    const auto names = json.value("excluded", std::vector<std::string>());
-    if (names.size() > excluded.size()) excluded = names;
-    images_per_second += json.value("images_per_second", 0.0);
+    try {
+      const Json json = Json::parse(text);
+      fraction = std::max(fraction, json.value("fraction", 0.0));
+      image_forwards = std::max(image_forwards, json.value("image_forwards", 0.0));
+      const auto names = json.value("excluded", std::vector<std::string>());
+      if (names.size() > excluded.size()) excluded = names;
+      images_per_second += json.value("images_per_second", 0.0);
+    } catch (const Json::exception& error) {
+      spdlog::warn("run {}: a message of its workers is no progress: {}", run, error.what());
+    }
   }
   Json ToJson() const {
     return {{"run", run},

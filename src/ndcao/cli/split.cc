@@ -5,7 +5,9 @@
 #include <charconv>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <sstream>
+#include <utility>
 
 #include "ndcao/base/hash.h"
 #include "ndcao/cli/command.h"
@@ -25,8 +27,8 @@ struct Flags {
   std::string out;
   std::string balance = "parameters";
   std::string update_periods;
-  std::uint32_t in_flight = 1;
-  std::uint32_t keep_every = 100;
+  std::optional<std::uint32_t> in_flight;
+  std::optional<std::uint32_t> keep_every;
   bool json = false;
 };
 
@@ -132,7 +134,7 @@ Status PlanFlow(const Flags& flags, const RunSetup& setup, std::vector<StageHead
                     "use --probe weights",
                     spec.objective));
   }
-  BatchFlow flow{flags.in_flight, flags.keep_every, {}};
+  BatchFlow flow{flags.in_flight.value_or(1), flags.keep_every.value_or(100), {}};
   std::vector<ProbePlan> plans;
   for (const StageHead& head : heads) {
     const Objective* at_the_end = head.stage == head.stages ? objective.get() : nullptr;
@@ -182,7 +184,8 @@ void SealHeads(const RunSetup& setup, std::vector<StageHead>& heads) {
 Status CheckUntrained(const Flags& flags, const std::vector<StageHead>& heads) {
   for (const StageHead& head : heads) {
     const std::string kept = StageDirectory(StagePath(flags.out, head.stage));
-    if (!std::filesystem::exists(kept)) continue;
+    std::error_code error;
+    if (!std::filesystem::exists(kept, error)) continue;
     return Invalid(
         fmt::format("--out {}: a stage has been trained there ('{}'); name another directory",
                     flags.out, kept));
@@ -240,7 +243,18 @@ Status RefuseWhatStagesLack(const RunSpec& spec) {
   return Ok();
 }
 
+// Those of activation probing mean nothing where weights are probed.
+Status CheckFlow(const Flags& flags) {
+  if (flags.run.probe == "activations") return Ok();
+  for (const auto& [given, name] : {std::pair(flags.in_flight.has_value(), "--in-flight"),
+                                    std::pair(flags.keep_every.has_value(), "--keep-every")}) {
+    if (given) return Invalid(fmt::format("{} goes with --probe activations", name));
+  }
+  return Ok();
+}
+
 Result<int> Split(const Flags& flags) {
+  NDCAO_TRY(CheckFlow(flags));
   NDCAO_ASSIGN(RunSetup setup, SetUpRun(flags.run));
   if (setup.spec.model.empty()) {
     return Invalid(
@@ -284,12 +298,13 @@ void AddSplit(CLI::App& app, Action& action) {
   verb->add_option(
       "--update-periods", flags->update_periods,
       "With --mode async: after how many groups the blocks of each stage move (1,1,10)");
-  verb->add_option("--in-flight", flags->in_flight,
-                   "With --probe activations: batches whose losses may be awaited at a time")
+  verb->add_option(
+          "--in-flight", flags->in_flight,
+          "With --probe activations: batches whose losses may be awaited at a time\n(default 1)")
       ->check(CLI::Range(1, 64));
   verb->add_option("--keep-every", flags->keep_every,
                    "With --probe activations: batches between two states that all stages keep, to\n"
-                   "which they go back when one of them dies")
+                   "which they go back when one of them dies (default 100)")
       ->check(CLI::Range(1, 1000000));
   AddRunOptions(*verb, flags->run);
   verb->add_flag("--json", flags->json, "Print one JSON object");

@@ -30,9 +30,22 @@ std::string Host() {
 constexpr int kAttempts = 20;
 constexpr milliseconds kPause{100};
 
-std::uint64_t LifeIn(const Claim& claim) {
-  const auto json = nlohmann::json::parse(claim.text, nullptr, false);
-  return json.is_object() ? json.value("life", std::uint64_t{0}) : 0;
+struct ClaimText {
+  std::string host = "another";
+  std::uint64_t life = 0;
+  std::optional<WorkerId> worker;
+};
+
+/// Anybody may write a claim: what makes no sense is as if it were not there.
+ClaimText ReadClaim(const std::string& text) {
+  const auto json = nlohmann::json::parse(text, nullptr, false);
+  ClaimText claim;
+  if (!json.is_object()) return claim;
+  const auto find = [&](const char* key) { return json.value(key, nlohmann::json()); };
+  if (find("host").is_string()) claim.host = find("host");
+  if (find("life").is_number_unsigned()) claim.life = find("life");
+  if (find("worker").is_number_unsigned()) claim.worker = find("worker").get<WorkerId>();
+  return claim;
 }
 
 std::string ClaimName(std::uint32_t stage) { return fmt::format("stage-{}", stage); }
@@ -84,13 +97,11 @@ Status StageClaim::TakePlace() {
     if (taken) return Ok();
   }
   NDCAO_ASSIGN(now, server_.GetClaim(run_, name));
-  const auto json = nlohmann::json::parse(now ? now->text : "", nullptr, false);
   return Error(
       ErrorCode::kConflict,
       fmt::format("stage {} of run '{}' is held by {}; a stage runs on one host, and its "
                   "place is free {} s after that host has died",
-                  stage_, run_, json.is_object() ? json.value("host", "another") : "another",
-                  kLapses.count() / 1000));
+                  stage_, run_, ReadClaim(now ? now->text : "").host, kLapses.count() / 1000));
 }
 
 std::string StageClaim::Text() const {
@@ -157,7 +168,7 @@ Result<bool> StageClaim::PutOurs(std::uint64_t revision) {
       return true;
     }
     NDCAO_ASSIGN(const auto now, server_.GetClaim(run_, name));
-    if (now && now->revision != revision && LifeIn(*now) != life_) return false;
+    if (now && now->revision != revision && ReadClaim(now->text).life != life_) return false;
     revision = now ? now->revision : 0;
     std::this_thread::sleep_for(kPause);
   }
@@ -177,10 +188,8 @@ Status StageClaim::Look() {
   for (const auto& [stage, claim] : claims) {
     Peer& peer = peers_[stage];
     if (claim && claim->revision != peer.revision) {
-      const auto json = nlohmann::json::parse(claim->text, nullptr, false);
-      peer = {claim->revision, now, 0, std::nullopt};
-      if (json.is_object()) peer.life = json.value("life", std::uint64_t{0});
-      if (json.is_object() && json.contains("worker")) peer.worker = json["worker"].get<WorkerId>();
+      const ClaimText text = ReadClaim(claim->text);
+      peer = {claim->revision, now, text.life, text.worker};
     }
     if (!claim || !peer.worker || now - peer.renewed > kLapses + kBeat) missing_.insert(stage);
   }

@@ -8,6 +8,7 @@
 #include <fstream>
 
 #include "ndcao/base/hash.h"
+#include "ndcao/cli/files.h"
 #include "ndcao/journal/codec.h"
 
 namespace ndcao {
@@ -36,18 +37,11 @@ Result<StageHead> ReadHead(std::ifstream& file, const std::string& path) {
 
 Status WriteStageFile(const std::string& path, const StageHead& head,
                       std::span<const float> values) {
-  const std::string aside = path + ".partial";
-  std::ofstream file(aside, std::ios::binary | std::ios::trunc);
   const std::vector<std::byte> bytes = EncodeStageHead(head);
-  file.write(reinterpret_cast<const char*>(bytes.data()), Size(bytes.size()));
-  file.write(reinterpret_cast<const char*>(values.data()), Size(values.size_bytes()));
-  file.close();
-  std::error_code error;
-  if (file) std::filesystem::rename(aside, path, error);
-  if (file && !error) return Ok();
-  const std::string reason = error ? error.message() : std::strerror(errno);
-  std::filesystem::remove(aside, error);
-  return Failed(fmt::format("cannot write '{}': {}", path, reason));
+  const std::string_view parts[] = {
+      {reinterpret_cast<const char*>(bytes.data()), bytes.size()},
+      {reinterpret_cast<const char*>(values.data()), values.size_bytes()}};
+  return WriteParts(path, parts);
 }
 
 Result<StageFile> ReadStageFile(const std::string& path, bool with_values) {

@@ -26,7 +26,7 @@ Status StageHost::Open() {
                                flags_.location.journal));
   }
   NDCAO_ASSIGN(stage_, ReadStageFile(flags_.file, true));
-  NDCAO_ASSIGN(spec_, ParseRunSpec(head().spec));
+  NDCAO_ASSIGN(spec_, ReadRunSpec(head().spec));
   kept_ = flags_.out.empty() ? StageDirectory(flags_.file) : flags_.out;
   RunLocation location = flags_.location;
   // All lives of a stage publish under one name, so that one may journal what another began.
@@ -55,7 +55,7 @@ Status StageHost::CheckRun() {
   NDCAO_TRY(server_->Create(SpecKey(run), json.dump()));
   NDCAO_ASSIGN(const auto text, server_->Get(SpecKey(run)));
   const auto theirs = nlohmann::json::parse(text.value_or(""), nullptr, false);
-  if (!theirs.is_object() || !theirs.contains("split")) {
+  if (!theirs.is_object() || !theirs.contains("split") || !theirs["split"].is_string()) {
     return Invalid(
         fmt::format("--run {}: a run of this name exists, and it is not partitioned; "
                     "choose another name",

@@ -194,8 +194,14 @@ int ReportError(const Error& error) {
 void SetAction(CLI::App& verb, Action& action, std::function<Result<int>()> work) {
   verb.callback([&action, work = std::move(work)] {
     action = [work] {
-      const Result<int> code = work();
-      return code.ok() ? code.value() : ReportError(code.error());
+      try {
+        const Result<int> code = work();
+        return code.ok() ? code.value() : ReportError(code.error());
+      } catch (const std::filesystem::filesystem_error& error) {
+        return ReportError(Invalid(error.what()));
+      } catch (const std::exception& error) {
+        return ReportError(Failed(error.what()));
+      }
     };
   });
 }

@@ -76,6 +76,17 @@ Status RunSpec::ValidateClock() const {
     return Invalid(fmt::format("block periods {}..{}; allowed: A..B with 1 <= A <= B <= 1000",
                                clock.least, clock.greatest));
   }
+  std::uint64_t begin = 0;
+  for (const ClockStretch& stretch : clock.stretches) {
+    if (stretch.end <= begin || stretch.period < 1 || stretch.period > 1000) {
+      return Invalid(
+          fmt::format("a stretch of parameters {} to {} with a period of {}; allowed: stretches "
+                      "that follow one "
+                      "another, with periods from 1 to 1000",
+                      begin, stretch.end, stretch.period));
+    }
+    begin = stretch.end;
+  }
   if (staleness_limit < 1 || staleness_limit > 4096) {
     return Invalid(fmt::format("staleness limit {}; allowed: 1 to 4096 groups", staleness_limit));
   }

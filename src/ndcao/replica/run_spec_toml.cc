@@ -7,6 +7,7 @@
 #include <set>
 #include <sstream>
 #include <type_traits>
+#include <utility>
 
 #include "ndcao/base/toml_text.h"
 #include "ndcao/replica/run_spec.h"
@@ -74,6 +75,9 @@ class TableReader {
                            std::conditional_t<std::is_floating_point_v<T>, double, std::string>>>;
     const auto stored = table_[key].value<Stored>();
     if (!stored) return Complain(key, "is missing or of the wrong type");
+    if constexpr (std::is_same_v<Stored, std::int64_t> && sizeof(T) < sizeof(Stored)) {
+      if (!std::in_range<T>(*stored)) return Complain(key, "is out of range");
+    }
     value = static_cast<T>(*stored);
   }
   void Field(const char* key, std::optional<double>& value) {
@@ -265,6 +269,13 @@ Result<RunSpec> ParseRunSpec(const std::string& text) {
              [&](TableReader& entry) { VisitStretch(entry, spec.clock.stretches.emplace_back()); });
   reader.Finish();
   if (!problem.empty()) return Invalid("run spec: " + problem);
+  return spec;
+}
+
+Result<RunSpec> ReadRunSpec(const std::string& text) {
+  NDCAO_ASSIGN(RunSpec spec, ParseRunSpec(text));
+  const Status valid = spec.Validate();
+  if (!valid.ok()) return valid.error().Context("run spec");
   return spec;
 }
 

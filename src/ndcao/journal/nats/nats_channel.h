@@ -14,6 +14,8 @@ class NatsChannel : public Channel {
   static Result<std::unique_ptr<Channel>> Open(Connection& connection, const std::string& run,
                                                std::uint32_t stage);
 
+  ~NatsChannel() override { connection_.Retire(std::move(subscription_)); }
+
   Status Send(std::uint32_t stage, std::span<const std::byte> message) override;
   Result<std::optional<std::vector<std::byte>>> Receive(std::chrono::milliseconds wait) override;
   std::size_t max_message() const override;

@@ -2,6 +2,8 @@
 
 import os
 import pathlib
+import re
+import shlex
 import signal
 import struct
 import time
@@ -181,6 +183,21 @@ class PastTest(Program):
 
 
 class BadInputTest(Program):
+    def test_what_reads_a_damaged_run_says_so(self):
+        """What lies behind the damage is not taken for records that were never there."""
+        self.json(*self.sphere("run"))
+        journal = next((self.dir / "run/journal").glob("*.log"))
+        damaged = bytearray(journal.read_bytes())
+        damaged[len(damaged) // 2] ^= 1
+        journal.write_bytes(damaged)
+        for verb in (["replay"], ["verify"], ["inspect"], ["eval", "--run"], ["resume"]):
+            refused = self.run_ndcao(*verb, self.path("run"), code=1)
+            self.assertIn("damaged at byte", refused.stderr)
+            self.assertEqual(refused.stdout, "")
+        self.refused(*self.sphere("other"), "--losses-of", self.path("run"), says="damaged at byte",
+                     code=1)
+        self.assertFalse((self.dir / "other").exists())
+
     def test_arguments(self):
         out = ["--out", self.path("x")]
         self.refused("train", "--budget", "0", *out, says="--budget 0")
@@ -244,6 +261,25 @@ class BadInputTest(Program):
 
 
 class HelpTest(Program):
+    def test_the_command_that_goes_on_is_whole(self):
+        """With the directory of the data, and quotes where a shell needs them."""
+        source = pathlib.Path(self.path("tables"))
+        source.mkdir()
+        rows = [f"{i % 7},{i % 5},{i % 2}" for i in range(200)]
+        (source / "t.csv").write_text("\n".join(rows) + "\n")
+        process = self.start("train", "--model", "mlp:2-4-2", "--data", "csv:t.csv", "--data-dir",
+                             str(source), "--budget", "10M", "--threads", "1", "--delay-ms", "20",
+                             "--out", self.path("a run"))
+        deadline = time.time() + 60
+        while not (self.dir / "a run/journal").exists() and time.time() < deadline:
+            time.sleep(0.05)
+        time.sleep(0.5)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+        self.assertEqual(process.returncode, 130, errors)
+        command = shlex.split(re.search("Go on with: ndcao (.*)", errors).group(1))
+        self.json(*command, "--budget", "500k", "--quiet", "--json")
+
     def test_every_verb_explains_itself(self):
         shown = self.run_ndcao("--help").stdout
         for verb in ("train", "resume", "replay", "verify", "inspect", "export", "eval", "worker",

@@ -22,7 +22,9 @@ class NumbersTest(Program):
             self.refused(*SPHERE, "--budget", "1k", "--sigma", value, says="--sigma")
             self.refused(*SPHERE, "--max-seconds", value, says="--max-seconds")
             self.refused(*SPHERE, "--budget", "1k", "--loss-floor", value, says="--loss-floor")
-        self.refused(*SPHERE, "--epochs=-1", says="--epochs")
+        self.refused(*SPHERE, "--epochs=-1", says="--epochs: -1: expected 0 or more")
+        self.refused(*SPHERE, "--epochs", "1e30", says="--epochs 1e+30")
+        self.refused(*SPHERE, "--budget", "1k", "--exec-timeout", "0", says="expected more than 0")
         self.refused("bench", "throughput", "--seconds", "nan", says="--seconds")
 
 

@@ -14,6 +14,8 @@ class RefusalsTest(ClusterProgram):
         self.refused("worker", "--journal", nobody, "--run", "a", says="nats-server -js")
         self.refused("worker", "--journal", f"nats://127.0.0.1:{self.server.monitor}", "--run", "a",
                      says="correct host and port")
+        self.refused("runs", "--journal", self.url.replace("nats://", "tls://"),
+                     says="no TLS connection")
         plain = self.serve(Server(self.dir, "plain", jetstream=False))
         self.refused("train", *SPHERE, "--budget", "20k", "--journal", plain.url, "--run", "a",
                      says="no JetStream")
@@ -31,6 +33,15 @@ class RefusalsTest(ClusterProgram):
         self.refused("train", "--objective", "function:sphere:50", "--budget", "20k",
                      *self.at("a"), says="function:sphere:50")
         self.assertEqual(self.json(*self.train("a", "20k"))["digest"], self.verify("a")["digest"])
+
+    def test_the_model_of_another_run_is_not_written_over(self):
+        local = self.path("local")
+        self.json("train", *SPHERE, "--budget", "20k", "--quiet", "--json", "--out", local)
+        before = pathlib.Path(local, "metrics.jsonl").read_bytes()
+        self.refused("train", *SPHERE, "--budget", "20k", *self.at("b"), "--out", local,
+                     says="a run is kept there")
+        self.assertEqual(pathlib.Path(local, "metrics.jsonl").read_bytes(), before)
+        self.refused("worker", *self.at("b"), says="there is no such run")
 
     def test_a_worker_with_other_data(self):
         data = pathlib.Path(self.path("data.csv"))
@@ -68,7 +79,7 @@ class RefusalsTest(ClusterProgram):
         self.json(*self.train("mine", "20k", "--worker-name", "ann"))
         more = ["resume", *self.at("mine"), "--budget", "30k", "--quiet", "--json"]
         refused = self.run_ndcao(*more, code=2)
-        self.assertIn("--worker-name", refused.stderr)
+        self.assertIn("add --worker-name ann", refused.stderr)
         self.assertGreater(self.json(*more, "--worker-name", "ann")["image_forwards"], 20000)
 
     def test_other_journals(self):

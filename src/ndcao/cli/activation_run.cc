@@ -153,7 +153,7 @@ Result<int> TrainActivations(RunDirectory& run, const Problem& problem, const Tr
   Ending ending;
   ending.session = result.value();
   if (ending.session.cancelled) {
-    spdlog::warn("stopped; go on with: ndcao resume {}", run.path());
+    PrintStopped(run, options);
     return kExitInterrupted;
   }
   NDCAO_ASSIGN(const auto evaluator, problem.NewEvaluator());

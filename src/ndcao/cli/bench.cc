@@ -13,6 +13,7 @@
 #include "ndcao/activation/input_factor.h"
 #include "ndcao/base/log.h"
 #include "ndcao/cli/bare_work.h"
+#include "ndcao/cli/number_checks.h"
 #include "ndcao/cli/train_run.h"
 #include "ndcao/evaluate/torch/network_problem.h"
 #include "ndcao/journal/memory/memory_journal.h"
@@ -262,8 +263,7 @@ void AddBench(CLI::App& app, Action& action) {
       ->check(CLI::Range(1, 256));
   verb->add_option("--repeats", flags->repeats, "Pairs of measurements; medians are shown")
       ->check(CLI::Range(1, 1000));
-  verb->add_option("--seconds", flags->seconds, "Length of each measurement")
-      ->check(CLI::PositiveNumber);
+  verb->add_option("--seconds", flags->seconds, "Length of each measurement")->check(AboveZero());
   verb->add_flag("--limit", flags->limit,
                  "Show F / (F + 2d/S) too: a forward pass over it and two streams of θ + s·sign");
   verb->add_flag("--json", flags->json, "End standard output with one JSON object");

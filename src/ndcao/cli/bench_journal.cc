@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "ndcao/cli/bench.h"
+#include "ndcao/cli/number_checks.h"
 #include "ndcao/cli/run_home.h"
 #include "ndcao/cli/run_options.h"
 #include "ndcao/cli/scratch_folder.h"
@@ -213,7 +214,7 @@ void AddBenchJournal(CLI::App& bench, Action& action) {
   verb->add_option("--threads", flags->threads, "Worker threads of the training")
       ->check(CLI::Range(1, 256));
   verb->add_option("--seconds", flags->seconds, "Length of each measurement of appends")
-      ->check(CLI::PositiveNumber);
+      ->check(AboveZero());
   verb->add_option("--dir", flags->parent, "Where to write (the disk that is measured)");
   verb->add_flag("--json", flags->json, "End standard output with one JSON object");
   SetAction(*verb, action, [flags] { return JournalCost(*flags); });

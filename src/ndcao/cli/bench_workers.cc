@@ -12,6 +12,7 @@
 #include "ndcao/cli/local_nats.h"
 #include "ndcao/cli/measuring_process.h"
 #include "ndcao/cli/nats_run.h"
+#include "ndcao/cli/number_checks.h"
 #include "ndcao/cli/run_directory.h"
 #include "ndcao/cli/run_location.h"
 #include "ndcao/cli/scratch_folder.h"
@@ -254,8 +255,7 @@ void AddBenchWorkers(CLI::App& bench, Action& action) {
   verb->add_option("--workers", flags->workers, "Processes on each side")->check(CLI::Range(1, 64));
   verb->add_option("--repeats", flags->repeats, "Pairs of measurements; medians are shown")
       ->check(CLI::Range(1, 1000));
-  verb->add_option("--seconds", flags->seconds, "Length of each measurement")
-      ->check(CLI::PositiveNumber);
+  verb->add_option("--seconds", flags->seconds, "Length of each measurement")->check(AboveZero());
   verb->add_option("--dir", flags->parent, "Where runs and the server's files are written");
   verb->add_flag("--json", flags->json, "End standard output with one JSON object");
   SetAction(*verb, action, [flags] { return Workers(*flags); });

@@ -21,7 +21,7 @@ class MemoryRun : public RunHome {
     return {data_dir, "", exec_timeout, initial_.size()};
   }
   std::string name() const override { return "in memory"; }
-  std::string HowToGoOn(bool) const override { return "ndcao train (it was kept nowhere)"; }
+  std::string HowToGoOn(bool) const override { return ""; }
   std::string products() const override { return products_; }
   void SaveSnapshot(const Replica&, bool) override {}
 

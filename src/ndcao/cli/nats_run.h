@@ -32,6 +32,7 @@ class NatsRun : public RunHome {
 
   std::string name() const override;
   std::string WorkerName() const override { return server_->options().writer; }
+  std::string BudgetOwner() const override { return journal_->creator(); }
   std::string HowToGoOn(bool helper) const override;
   std::string products() const override { return products_; }
 

@@ -4,25 +4,29 @@
 #include "ndcao/base/log.h"
 #include "ndcao/cli/activation_run.h"
 #include "ndcao/cli/command.h"
+#include "ndcao/cli/number_checks.h"
 #include "ndcao/cli/train.h"
 
 namespace ndcao {
 namespace {
 
-Status Extend(RunHome& run, std::uint64_t budget, const ResumeCommand& command) {
-  const auto appended = run.journal().Append(BudgetRecord{budget});
-  if (appended.ok()) return Ok();
-  const std::string flag = fmt::format("--budget {}", command.budget);
-  if (!command.location.on_server()) return appended.error().Context(flag);
-  return appended.error().Context(
-      flag +
-      " (on a server, who began a run sets its budget: --worker-name, as in 'ndcao inspect', of "
-      "worker 0)");
+Status Extend(RunHome& run, std::uint64_t budget) {
+  const std::string owner = run.BudgetOwner();
+  if (!owner.empty() && owner != run.WorkerName()) {
+    return Invalid(fmt::format(
+        "--budget {}: '{}' began the run, and alone sets its budget; if that is you, add "
+        "--worker-name {}",
+        budget, owner, owner));
+  }
+  NDCAO_TRY(run.journal().Append(BudgetRecord{budget}));
+  return Ok();
 }
 
 }  // namespace
 
-Result<int> Resume(const ResumeCommand& command) {
+Result<int> Resume(const ResumeCommand& given) {
+  ResumeCommand command = given;
+  command.train.data_dir = command.data_dir;
   NDCAO_ASSIGN(const FileJournalOptions journal, JournalOptions(command.train));
   NDCAO_ASSIGN(const auto run, OpenRun(command.location, journal, false));
   RunSpec spec = run->spec();
@@ -39,7 +43,7 @@ Result<int> Resume(const ResumeCommand& command) {
       return Invalid(fmt::format("--budget {}: the run has used {} image-forwards already",
                                  command.budget, replica.counters().image_forwards));
     }
-    if (budget != replica.budget()) NDCAO_TRY(Extend(*run, budget, command));
+    if (budget != replica.budget()) NDCAO_TRY(Extend(*run, budget));
   }
   return TrainRun(*run, replica, *problem, command.train);
 }
@@ -59,7 +63,7 @@ void AddResume(CLI::App& app, Action& action) {
   verb->add_option("--data-dir", command->data_dir, "Where the data set's files lie");
   verb->add_option("--exec-timeout", command->exec_timeout,
                    "exec:PROGRAM: seconds that one answer may take")
-      ->check(CLI::PositiveNumber);
+      ->check(AboveZero());
   AddTrainOptions(*verb, command->train);
   AddPageOption(*verb, command->train);
   SetAction(*verb, action, [command] { return Resume(*command); });

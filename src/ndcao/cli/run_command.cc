@@ -12,21 +12,11 @@ namespace {
 
 constexpr std::string_view kPlain = "-_.,:/=+@%";
 
-std::string Quoted(const std::string& word) {
-  const auto plain = [](char c) {
-    return std::isalnum(static_cast<unsigned char>(c)) || kPlain.find(c) != std::string_view::npos;
-  };
-  if (!word.empty() && std::all_of(word.begin(), word.end(), plain)) return word;
-  std::string quoted = "'";
-  for (const char c : word) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
-  return quoted + "'";
-}
-
 class Command {
  public:
   void Flag(const char* name, const std::string& value) {
     const char between = value.starts_with("-") ? '=' : ' ';  // else it would look like a flag
-    text_ += fmt::format(" --{}{}{}", name, between, Quoted(value));
+    text_ += fmt::format(" --{}{}{}", name, between, QuotedForShell(value));
   }
   template <typename T>
   void Flag(const char* name, T value) {
@@ -103,6 +93,16 @@ void AddActivations(const RunSpec& spec, Command& command) {
 }
 
 }  // namespace
+
+std::string QuotedForShell(const std::string& word) {
+  const auto plain = [](char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) || kPlain.find(c) != std::string_view::npos;
+  };
+  if (!word.empty() && std::all_of(word.begin(), word.end(), plain)) return word;
+  std::string quoted = "'";
+  for (const char c : word) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return quoted + "'";
+}
 
 std::string FormatCommand(const RunSpec& spec, std::uint64_t budget) {
   Command command;

@@ -10,6 +10,7 @@
 #include "ndcao/base/hash.h"
 #include "ndcao/base/log.h"
 #include "ndcao/cli/files.h"
+#include "ndcao/cli/run_command.h"
 
 namespace ndcao {
 namespace {
@@ -81,6 +82,8 @@ Result<RunDirectory> RunDirectory::Open(const std::string& path,
   NDCAO_ASSIGN(RunLock lock, WaitForRun(path));
   NDCAO_ASSIGN(auto journal, FileJournal::Open(path, existing));
   RunDirectory run(path, std::move(lock), std::move(journal));
+  // Whoever appends meets damage; to whoever reads it would look like the end.
+  if (existing.mode == OpenMode::kReadOnly) NDCAO_TRY(run.TornTail());
   NDCAO_ASSIGN(const SpecRecord record,
                ReadSpecRecord(*run.journal_, fmt::format("run directory '{}'", path),
                               std::chrono::milliseconds(0)));
@@ -125,7 +128,8 @@ Result<Layout> RunDirectory::ReadLayout() const {
 }
 
 std::string RunDirectory::HowToGoOn(bool helper) const {
-  return (helper ? "ndcao worker --journal file:" : "ndcao resume ") + path_;
+  return helper ? "ndcao worker --journal " + QuotedForShell("file:" + path_)
+                : "ndcao resume " + QuotedForShell(path_);
 }
 
 Status RunDirectory::CheckChain(const Replica& replica) {

@@ -1,5 +1,6 @@
 // The declarations of the flags that say what a run is.
 #include "ndcao/block/block_optimizer.h"
+#include "ndcao/cli/number_checks.h"
 #include "ndcao/cli/run_options.h"
 #include "ndcao/evaluate/torch/zoo.h"
 
@@ -33,13 +34,13 @@ void AddOptimizerOptions(CLI::App& verb, RunOptions& options) {
                 "cao, block by block: one evaluation more for each block, with that block where it "
                 "was before, so that each learns from the change that it made");
   verb.add_option("--sigma", options.sigma, "Size of a perturbation (0: the optimizer's own)")
-      ->check(CLI::NonNegativeNumber);
+      ->check(AtLeastZero());
   verb.add_option("--rate", options.rate,
                   "Learning rate of a peer, or of activation probing (0: its own default)")
-      ->check(CLI::NonNegativeNumber);
+      ->check(AtLeastZero());
   verb.add_option("--eps", options.eps,
                   "noise-budget: loss that noise may inject over the run, relative (0: 2)")
-      ->check(CLI::NonNegativeNumber);
+      ->check(AtLeastZero());
   verb.add_option("--loss-floor", options.loss_floor, "The least value that the loss can take");
 }
 
@@ -60,7 +61,7 @@ void AddGroupOptions(CLI::App& verb, RunOptions& options) {
                   "(500k, 2M)");
   verb.add_option("--epochs", options.epochs,
                   "Instead of a budget: passes of the training set through the clean pass")
-      ->check(CLI::NonNegativeNumber);
+      ->check(AtLeastZero());
 }
 
 /// When blocks move, and which losses they believe.
@@ -92,7 +93,7 @@ void AddEvaluationOptions(CLI::App& verb, RunOptions& options) {
       ->check(CLI::IsMember({"float32", "bf16"}));
   verb.add_option("--exec-timeout", options.exec_timeout,
                   "exec:PROGRAM: seconds that one answer may take")
-      ->check(CLI::PositiveNumber);
+      ->check(AboveZero());
   verb.add_option("--init-zeros", options.init_zeros,
                   "Initial parameters: N zeros (how many an exec:PROGRAM has)");
   verb.add_option("--config",
@@ -106,8 +107,10 @@ void AddEvaluationOptions(CLI::App& verb, RunOptions& options) {
 void AddRunOptions(CLI::App& verb, RunOptions& options) {
   verb.add_option("--model", options.model,
                   "One of " + Joined(ZooNames()) + ", or a TorchScript FILE.pt");
-  verb.add_option("--data", options.data,
-                  "fashion-mnist, mnist, digits, cifar10, idx:DIR or csv:FILE");
+  verb.add_option(
+      "--data", options.data,
+      "fashion-mnist, mnist, digits, cifar10, idx:DIR or csv:FILE (a line an example, its class "
+      "number in the column 'label' or else the last; docs/networks.md)");
   verb.add_option("--data-dir", options.data_dir, "Where the data set's files lie");
   verb.add_option("--train-limit", options.train_limit,
                   "Use only the first N training examples (0: all)");

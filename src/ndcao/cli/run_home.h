@@ -31,10 +31,12 @@ class RunHome {
 
   /// For people: "runs/a", "demo on nats://host:4222".
   virtual std::string name() const = 0;
-  /// The command that goes on with the run (or, for a helper, joins it again).
+  /// The command that goes on with the run (or, for a helper, joins it again); empty: none does.
   virtual std::string HowToGoOn(bool helper) const = 0;
   /// Whom this process works as: processes of one name are one to those who audit them.
   virtual std::string WorkerName() const;
+  /// Who alone may change the budget, by WorkerName; empty: anybody.
+  virtual std::string BudgetOwner() const { return ""; }
   /// Where model.pt and metrics.jsonl go; empty: nowhere.
   virtual std::string products() const = 0;
 

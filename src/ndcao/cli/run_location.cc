@@ -6,6 +6,7 @@
 #include "ndcao/cli/interrupt.h"
 #include "ndcao/cli/nats_context.h"
 #include "ndcao/cli/nats_run.h"
+#include "ndcao/cli/number_checks.h"
 #include "ndcao/cli/run_directory.h"
 #include "ndcao/journal/nats/names.h"
 
@@ -35,7 +36,7 @@ void AddJournalOptions(CLI::App& verb, RunLocation& location, const std::string&
       ->check(CLI::Range(0.0, 10000.0));
   add("--in-flight", nats.in_flight, "Messages that may be under way before records wait");
   add("--patience", location.patience, "Seconds for which a server that is away is asked again")
-      ->check(CLI::PositiveNumber);
+      ->check(AboveZero());
   add("--replicas", nats.replicas, "Copies that a cluster keeps of a run that is begun: 1, 3 or 5");
   add("--context", location.context, "Take what follows from this context of the nats program");
   add("--creds", nats.credentials, "A credentials file (.creds)");

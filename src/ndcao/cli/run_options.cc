@@ -157,7 +157,12 @@ Status ResolveBudget(const RunOptions& options, const OptimizerDefaults& default
   if (!options.budget.empty()) {
     NDCAO_ASSIGN(spec.budget, ParseQuantity("--budget", options.budget));
   } else if (options.epochs > 0) {
-    spec.budget = static_cast<std::uint64_t>(EpochBudget(options.epochs, problem, spec));
+    const double budget = EpochBudget(options.epochs, problem, spec);
+    if (!(budget >= 1 && budget < 1e18)) {
+      return Invalid(fmt::format("--epochs {}: that is {:.3g} image-forwards; allowed: 1 to 1e18",
+                                 options.epochs, budget));
+    }
+    spec.budget = static_cast<std::uint64_t>(budget);
   } else if (options.max_seconds > 0) {
     NDCAO_ASSIGN(spec.budget, BudgetForTime(spec, problem, setup.initial, options.max_seconds));
   } else {

@@ -7,6 +7,7 @@
 
 #include "ndcao/base/hash.h"
 #include "ndcao/cli/command.h"
+#include "ndcao/cli/number_checks.h"
 #include "ndcao/cli/run_options.h"
 #include "ndcao/cli/train_run.h"
 #include "ndcao/journal/codec.h"
@@ -161,18 +162,18 @@ void AddTimes(CLI::App& verb, SimulateFlags& flags) {
   SimulationOptions& o = flags.simulation;
   verb.add_option("--seconds", o.seconds, "Virtual time");
   verb.add_option("--group-ms", flags.group_ms, "Time of a group; 0: measured here")
-      ->check(CLI::NonNegativeNumber);
+      ->check(AtLeastZero());
   verb.add_option("--group-spread", o.group_spread, "Log-normal spread of it")
-      ->check(CLI::NonNegativeNumber);
+      ->check(AtLeastZero());
   verb.add_option("--fold-us", flags.fold_us, "Time to fold a group; negative: measured here");
   verb.add_option("--latency-ms", flags.latency_ms, "One way, worker to journal, median");
   verb.add_option("--latency-spread", o.latency_spread, "Log-normal spread among workers")
-      ->check(CLI::NonNegativeNumber);
+      ->check(AtLeastZero());
   verb.add_option("--stragglers", o.straggler_share, "Share of the groups that straggle");
   verb.add_option("--straggler-factor", o.straggler_factor, "How many times as long they take");
   verb.add_option("--life", o.life, "Mean seconds until a worker is lost; 0: never");
   verb.add_option("--absence", o.absence, "Seconds until another takes its place")
-      ->check(CLI::NonNegativeNumber);
+      ->check(AtLeastZero());
   verb.add_option("--appends", o.appends_per_second, "Appends/s that the journal takes");
   verb.add_option("--deliveries", o.deliveries_per_second,
                   "Records/s that it hands out, to all workers together");

@@ -1,5 +1,6 @@
 // ndcao stage: one host's part of a partitioned run.
 #include "ndcao/cli/command.h"
+#include "ndcao/cli/number_checks.h"
 #include "ndcao/cli/run_location.h"
 #include "ndcao/cli/stage_host.h"
 #include "ndcao/evaluate/torch/runtime.h"
@@ -38,7 +39,7 @@ void AddStage(CLI::App& app, Action& action) {
   verb->add_option("--snapshot-seconds", flags->snapshot_seconds,
                    "Weights: time between snapshots, from which the stage starts again (0: at the\n"
                    "end only). Activations: see --keep-every of 'ndcao split'")
-      ->check(CLI::NonNegativeNumber);
+      ->check(AtLeastZero());
   verb->add_flag("--json", flags->json, "End standard output with one JSON object");
   verb->add_flag("--quiet", flags->quiet, "No progress display");
   verb->add_option("--delay-ms", flags->delay_ms)->group("");  // for tests: a slow stage

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <filesystem>
 #include <utility>
 #include <vector>
 
@@ -28,13 +29,24 @@ Result<RunDirectory> BeginDirectory(const TrainCommand& command, const RunSetup&
   return RunDirectory::Create(out, setup.spec, setup.problem->layout(), setup.initial, options);
 }
 
+// What a run on a server leaves behind does not belong into the directory of another.
+Status CheckNoRun(const std::string& products) {
+  std::error_code error;
+  if (!std::filesystem::exists(products + "/journal", error)) return Ok();
+  return Invalid(
+      fmt::format("--out {}: a run is kept there; a run on a server writes its model and "
+                  "metrics to a directory of its own",
+                  products));
+}
+
 // --journal says where the run is kept; without it, --out does.
 Result<std::unique_ptr<RunHome>> BeginRun(const TrainCommand& command, const RunSetup& setup) {
   const RunLocation& location = command.location;
   if (location.on_server()) {
     NDCAO_TRY(CheckName("--run", location.run));
-    NDCAO_ASSIGN(auto server, ConnectTo(location));
     const std::string products = command.out.empty() ? "runs/" + location.run : command.out;
+    NDCAO_TRY(CheckNoRun(products));
+    NDCAO_ASSIGN(auto server, ConnectTo(location));
     NDCAO_ASSIGN(auto run, NatsRun::CreateOrJoin(std::move(server), location.run, setup, products));
     return std::unique_ptr<RunHome>(std::move(run));
   }
@@ -93,6 +105,7 @@ void AddTrainCommand(CLI::App& verb, TrainCommand& command) {
 Result<int> Train(TrainCommand& command) {
   NDCAO_TRY(CheckJournal(command));
   command.run.max_seconds = command.train.max_seconds;
+  command.train.data_dir = command.run.data_dir;
   NDCAO_ASSIGN(RunSetup setup, SetUpRun(command.run));
   std::vector<Record> shared;
   if (!command.losses_of.empty()) {

@@ -13,7 +13,9 @@
 #include "ndcao/cli/command.h"
 #include "ndcao/cli/files.h"
 #include "ndcao/cli/interrupt.h"
+#include "ndcao/cli/number_checks.h"
 #include "ndcao/cli/progress.h"
+#include "ndcao/cli/run_command.h"
 #include "ndcao/cli/run_follower.h"
 #include "ndcao/cli/score_json.h"
 #include "ndcao/evaluate/torch/network_problem.h"
@@ -134,12 +136,12 @@ void AddTrainOptions(CLI::App& verb, TrainOptions& options) {
                   "the last 50 ms), never (only the death of the process)")
       ->check(CLI::IsMember({"always", "interval", "never"}));
   verb.add_option("--max-seconds", options.max_seconds, "Stop after this time (0: no limit)")
-      ->check(CLI::NonNegativeNumber);
+      ->check(AtLeastZero());
   verb.add_option(
           "--snapshot-seconds", options.snapshot_seconds,
           "Time between snapshots, from which others may catch up and runs that probe activations "
           "go on after a crash (0: none, but that such a run keeps its end)")
-      ->check(CLI::NonNegativeNumber);
+      ->check(AtLeastZero());
   verb.add_flag("--json", options.json, "End standard output with one JSON object");
   verb.add_flag("--quiet", options.quiet, "No progress display");
   verb.add_option("--delay-ms", options.delay_ms)->group("");  // for tests: a slow worker
@@ -176,6 +178,13 @@ Status WriteModel(const Problem& problem, std::span<const float> parameters,
   NDCAO_TRY(ExportNetwork(problem, parameters, aside));
   if (std::rename(aside.c_str(), path.c_str()) != 0) return Failed("cannot write '" + path + "'");
   return Ok();
+}
+
+void PrintStopped(const RunHome& run, const TrainOptions& options) {
+  const std::string command = run.HowToGoOn(options.leave_products);
+  if (command.empty()) return spdlog::warn("stopped; the run was kept nowhere (--journal mem:)");
+  spdlog::warn("stopped; nothing is lost. Go on with: {}{}", command,
+               options.data_dir.empty() ? "" : " --data-dir " + QuotedForShell(options.data_dir));
 }
 
 int ReportError(const Error& error) {
@@ -236,7 +245,7 @@ Result<int> TrainRun(RunHome& run, Replica& replica, const Problem& problem,
   }
   run.Leave();
   if (stopped) {
-    spdlog::warn("stopped; nothing is lost. Go on with: {}", run.HowToGoOn(options.leave_products));
+    PrintStopped(run, options);
     return kExitInterrupted;
   }
   summary.session = result.value();

@@ -27,6 +27,7 @@ struct TrainOptions {
   bool marks = true;
   bool page = true;             ///< Write report.html at the end.
   bool leave_products = false;  ///< A helper: the last mark and the files are left to others.
+  std::string data_dir;         ///< As it was given: the command that goes on needs it, too.
   std::string label;            ///< One of many runs: stands before its progress, no summary.
   double delay_ms = 0;          ///< For tests: every group takes this much longer.
 };
@@ -47,6 +48,9 @@ Status WriteModel(const Problem& problem, std::span<const float> parameters,
 /// lost records, goes back to what is left of it and on from there.
 Result<int> TrainRun(RunHome& run, Replica& replica, const Problem& problem,
                      const TrainOptions& options);
+
+/// Says that a run was stopped, and how to go on with it.
+void PrintStopped(const RunHome& run, const TrainOptions& options);
 
 /// Prints an error for the user and returns its exit code.
 int ReportError(const Error& error);

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "ndcao/cli/command.h"
+#include "ndcao/cli/number_checks.h"
 #include "ndcao/cli/run_location.h"
 #include "ndcao/cli/run_options.h"
 #include "ndcao/cli/train_run.h"
@@ -27,6 +28,7 @@ Result<int> Work(Flags& flags) {
   NDCAO_ASSIGN(Replica replica, run->Fold(problem->layout(), end, false));
   flags.train.marks = false;
   flags.train.leave_products = true;
+  flags.train.data_dir = flags.data_dir;
   return TrainRun(*run, replica, *problem, flags.train);
 }
 
@@ -45,7 +47,7 @@ void AddWorker(CLI::App& app, Action& action) {
   verb->add_option("--data-dir", flags->data_dir, "Where the data set's files lie");
   verb->add_option("--exec-timeout", flags->exec_timeout,
                    "exec:PROGRAM: seconds that one answer may take")
-      ->check(CLI::PositiveNumber);
+      ->check(AboveZero());
   AddTrainOptions(*verb, flags->train);
   SetAction(*verb, action, [flags] { return Work(*flags); });
 }

@@ -125,6 +125,8 @@ Status Connection::ConfigureIdentity(natsOptions* raw) {
     NDCAO_TRY(
         Check("--nkey " + o.nkey, natsOptions_SetNKeyFromSeed(raw, key.c_str(), o.nkey.c_str())));
   }
+  // Without certificates of its own, by those that the system trusts.
+  if (o.url.starts_with("tls://")) natsOptions_SetSecure(raw, true);
   if (!o.ca.empty()) {
     NDCAO_TRY(Check("--tls-ca " + o.ca, natsOptions_LoadCATrustedCertificates(raw, o.ca.c_str())));
     natsOptions_SetSecure(raw, true);

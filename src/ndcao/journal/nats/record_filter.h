@@ -43,6 +43,7 @@ class RecordFilter {
   Offset next_offset() const { return next_offset_; }
   /// Hash64 of record 0's payload; 0 before it.
   std::uint64_t spec_hash() const { return spec_hash_; }
+  const std::string& creator() const { return creator_; }
   /// Messages dropped so far, by Drop.
   const std::array<std::uint64_t, kDropKinds>& drops() const { return drops_; }
 

@@ -29,6 +29,8 @@ class NatsJournal : public Journal {
   virtual Result<Offset> End() = 0;
   /// Hash64 of record 0; 0 while there is none.
   virtual std::uint64_t spec_hash() const = 0;
+  /// The name that record 0 came from; empty while there is none.
+  virtual std::string creator() const = 0;
   /// What OpenJournal needs to begin at or shortly before `offset`; nothing if it is too far back.
   virtual std::optional<std::vector<std::byte>> CheckpointBefore(Offset offset) const = 0;
   /// kCorrupt if the hash chain of the records before `offset` is another, or if there are fewer:

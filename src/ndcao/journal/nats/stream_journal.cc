@@ -253,6 +253,11 @@ std::uint64_t StreamJournal::spec_hash() const {
   return filter_.spec_hash();
 }
 
+std::string StreamJournal::creator() const {
+  const std::lock_guard lock(mutex_);
+  return filter_.creator();
+}
+
 std::optional<std::vector<std::byte>> StreamJournal::CheckpointBefore(Offset offset) const {
   const std::lock_guard lock(mutex_);
   for (auto it = checkpoints_.rbegin(); it != checkpoints_.rend(); ++it) {

@@ -25,6 +25,7 @@ class StreamJournal : public NatsJournal {
   std::uint64_t bytes() const override;
   Result<Offset> End() override;
   std::uint64_t spec_hash() const override;
+  std::string creator() const override;
   std::optional<std::vector<std::byte>> CheckpointBefore(Offset offset) const override;
   Status CheckChain(Offset offset, std::uint64_t chain) override;
   bool history_changed() const override;

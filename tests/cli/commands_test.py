@@ -111,7 +111,12 @@ class TrainTest(Program):
                           '[[block]]\npattern = ".*"\nsigma = "0.5"\n')
         self.refused("train", "--config", str(config), says="'sigma' is no number")
         config.write_text("colour = 1\n")
-        self.refused("train", "--config", str(config), says="colour")
+        self.refused("train", "--config", str(config), says="c.toml: key 'colour' is unknown")
+        # How long to train is one thing, however it is said.
+        config.write_text('model = "mlp:784-4-10"\ntrain-limit = 200\nepochs = 900\nquiet = true\n')
+        summary = self.json("train", "--config", str(config), "--budget", "10k", "--json", "--out",
+                            self.path("c"))
+        self.assertLessEqual(summary["image_forwards"], 10000)
         config.write_text("budget = = 1\n")
         self.refused("train", "--config", str(config), says="line 1")
 

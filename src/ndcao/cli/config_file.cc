@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
+#include <string_view>
 
 #include "ndcao/base/toml_text.h"
 #include "ndcao/cli/files.h"
@@ -17,13 +19,40 @@ Result<std::string> FlagValue(const std::string& key, const toml::node& node) {
   return Invalid(fmt::format("'{}' is neither text, number nor true/false", key));
 }
 
-Result<std::vector<std::string>> FlagsOf(const std::string& path) {
+/// Flags that say how long to train: one on the command line is instead of the file's.
+constexpr std::string_view kHowLong[] = {"budget", "epochs"};
+
+bool SaysHowLong(std::string_view name) {
+  return std::ranges::find(kHowLong, name) != std::end(kHowLong);
+}
+
+bool Gives(const std::vector<std::string>& arguments, std::string_view name) {
+  const std::string flag = fmt::format("--{}", name);
+  return std::ranges::any_of(arguments, [&](const std::string& argument) {
+    return argument == flag || argument.starts_with(flag + "=");
+  });
+}
+
+Status CheckKey(const CLI::App& verb, const std::string& path, const std::string& name) {
+  if (name == "block" || verb.get_option_no_throw("--" + name) != nullptr) return Ok();
+  return Invalid(
+      fmt::format("--config {}: key '{}' is unknown; allowed: the flags that 'ndcao {} --help' "
+                  "shows, without dashes, and [[block]] tables",
+                  path, name, verb.get_name()));
+}
+
+Result<std::vector<std::string>> FlagsOf(const std::string& path, const CLI::App& verb,
+                                         const std::vector<std::string>& arguments) {
   NDCAO_ASSIGN(const std::string text, ReadText(path));
   const Result<toml::table> parsed = ParseToml(text);
   if (!parsed.ok()) return parsed.error().Context("--config " + path);
   std::vector<std::string> flags;
   for (const auto& [key, node] : parsed.value()) {
     const std::string name(key.str());
+    NDCAO_TRY(CheckKey(verb, path, name));
+    const bool overruled =
+        SaysHowLong(name) && (Gives(arguments, kHowLong[0]) || Gives(arguments, kHowLong[1]));
+    if (overruled) continue;
     if (name == "block") {
       flags.insert(flags.end(), {"--block-config", path});
     } else if (const auto* flag = node.as_boolean()) {
@@ -39,7 +68,7 @@ Result<std::vector<std::string>> FlagsOf(const std::string& path) {
 
 }  // namespace
 
-Status ExpandConfig(std::vector<std::string>& arguments) {
+Status ExpandConfig(const CLI::App& app, std::vector<std::string>& arguments) {
   const auto is_config = [](const std::string& argument) {
     return argument == "--config" || argument.starts_with("--config=");
   };
@@ -60,7 +89,10 @@ Status ExpandConfig(std::vector<std::string>& arguments) {
     return Invalid(
         fmt::format("--config {}: only one file is read; here is another --config", path));
   }
-  NDCAO_ASSIGN(const std::vector<std::string> flags, FlagsOf(path));
+  const auto verbs = app.get_subcommands(
+      [&](const CLI::App* verb) { return verb->get_name() == arguments.front(); });
+  if (verbs.empty()) return Ok();  // which is said elsewhere
+  NDCAO_ASSIGN(const std::vector<std::string> flags, FlagsOf(path, *verbs.front(), arguments));
   arguments.insert(arguments.begin() + 1, flags.begin(), flags.end());
   return Ok();
 }

@@ -27,11 +27,6 @@ constexpr char kDescription[] =
 int Main(int argc, char** argv) {
   std::vector<std::string> arguments(argv + 1, argv + argc);
   InitLogging(std::find(arguments.begin(), arguments.end(), "--quiet") != arguments.end());
-  const Status expanded = ExpandConfig(arguments);
-  if (!expanded.ok()) {
-    spdlog::error("{}", expanded.error().message());
-    return kExitUsage;
-  }
   CLI::App app(kDescription, "ndcao");
   app.require_subcommand(1);
   app.set_version_flag("--version", "ndcao " NDCAO_VERSION);
@@ -53,6 +48,11 @@ int Main(int argc, char** argv) {
   const Status verb = CheckVerb(app, arguments);
   if (!verb.ok()) {
     spdlog::error("{} (see ndcao --help)", verb.error().message());
+    return kExitUsage;
+  }
+  const Status expanded = ExpandConfig(app, arguments);
+  if (!expanded.ok()) {
+    spdlog::error("{}", expanded.error().message());
     return kExitUsage;
   }
   try {

@@ -86,6 +86,8 @@ class StagesTest(StageProgram):
         self.split("cut", 2, *MLP, "--budget", "200k")
         stages = self.stages("cut", 2, "run")
         self.wait_for_groups("run", 8)
+        listed = self.json("runs", "--journal", self.url, "--json")["runs"][0]
+        self.assertEqual((listed["stages"], listed["workers"]), (2, ["stage-1", "stage-2"]))
         stages[1].send_signal(signal.SIGSTOP)
         time.sleep(6)
         stages[1].send_signal(signal.SIGCONT)

@@ -84,15 +84,22 @@ class StagesTest(StageProgram):
 
     def test_a_stage_that_is_starved_for_longer_than_its_claim_lasts_goes_on(self):
         self.split("cut", 2, *MLP, "--budget", "200k")
-        stages = self.stages("cut", 2, "run")
+        stages = self.stages("cut", 2, "run", "--delay-ms", "60")
         self.wait_for_groups("run", 8)
-        listed = self.json("runs", "--journal", self.url, "--json")["runs"][0]
+        deadline = time.time() + 20  # they tell of themselves now and then
+        while time.time() < deadline:
+            listed = self.json("runs", "--journal", self.url, "--json")["runs"][0]
+            if len(listed["workers"]) == 2 and listed["fraction"] > 0:
+                break
+            time.sleep(0.2)
         self.assertEqual((listed["stages"], listed["workers"]), (2, ["stage-1", "stage-2"]))
+        self.assertGreater(listed["fraction"], 0)
         stages[1].send_signal(signal.SIGSTOP)
         time.sleep(6)
         stages[1].send_signal(signal.SIGCONT)
         results = self.summaries(stages)
         self.assertEqual(results[0]["groups"], results[1]["groups"])
+        self.assertEqual(self.json("runs", "--journal", self.url, "--json")["runs"][0]["workers"], [])
 
     def test_a_server_that_lost_its_tail_ends_the_stages_and_they_go_on_from_it(self):
         flags = [*MLP, "--budget", "200k"]

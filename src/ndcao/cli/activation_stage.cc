@@ -132,6 +132,7 @@ Result<int> TrainActivationStage(StageHost& host) {
         (static_cast<double>(progress.image_forwards) - static_cast<double>(before)) /
         std::max(progress.seconds, 1e-9);
     display.Update(progress);
+    host.Beat(progress);
   };
   ActivationWorker worker(*journal, replica, *network, host.channel(), options);
   if (data) worker.BeFirst(*data);

@@ -23,7 +23,6 @@ constexpr char kModel[] = "model";
 constexpr char kSnapshot[] = "snapshot";
 // A run that is just being begun gets so long to have its record 0.
 constexpr milliseconds kBeginning{20000};
-constexpr milliseconds kBeat{5000};
 // In a cluster, any server answers for a key, and may be a little behind the one that stored it.
 constexpr milliseconds kReplication{5000};
 // A value of the bucket travels in one message.
@@ -259,22 +258,9 @@ Result<bool> NatsRun::Reopen() {
   return true;
 }
 
-void NatsRun::Beat(const SessionProgress& progress) {
-  const auto now = std::chrono::steady_clock::now();
-  if (now - last_beat_ < kBeat) return;
-  last_beat_ = now;
-  nlohmann::ordered_json json;
-  json["fraction"] = progress.fraction;
-  json["image_forwards"] = progress.image_forwards;
-  json["images_per_second"] = progress.images_per_second;
-  if (!progress.excluded.empty()) json["excluded"] = progress.excluded;
-  server_->Beat(run_, json.dump());
-}
-
 void NatsRun::Leave() {
   if (sender_.joinable()) sender_.join();
-  if (last_beat_ != std::chrono::steady_clock::time_point()) server_->Leave(run_);
-  last_beat_ = {};
+  beat_.Leave();
 }
 
 std::string NatsRun::Remarks() const {

@@ -6,6 +6,7 @@
 #include <string>
 #include <thread>
 
+#include "ndcao/cli/run_beat.h"
 #include "ndcao/cli/run_home.h"
 #include "ndcao/journal/nats/run_server.h"
 
@@ -38,7 +39,7 @@ class NatsRun : public RunHome {
 
   void SaveSnapshot(const Replica& replica, bool last) override;
   Result<bool> Reopen() override;
-  void Beat(const SessionProgress& progress) override;
+  void Beat(const SessionProgress& progress) override { beat_.Tell(progress); }
   void Leave() override;
   std::string Remarks() const override;
 
@@ -47,7 +48,9 @@ class NatsRun : public RunHome {
 
  private:
   NatsRun(std::unique_ptr<RunServer> server, const std::string& run, const std::string& products)
-      : server_(std::move(server)), run_(run), products_(products) {}
+      : server_(std::move(server)), run_(run), products_(products) {
+    beat_.Begin(*server_, run_);
+  }
 
   Status Begin(const RunSetup& setup);
   SpecRecord RecordZero() const;
@@ -67,7 +70,7 @@ class NatsRun : public RunHome {
   std::vector<std::byte> snapshot_;  // the replica's state that the journal was opened at
   Offset snapshot_offset_ = 0;
   std::unique_ptr<NatsJournal> journal_;
-  std::chrono::steady_clock::time_point last_beat_;
+  RunBeat beat_;
   std::atomic<bool> sending_ = false;  // a snapshot; or not allowed to
   std::jthread sender_;                // of a snapshot
 };

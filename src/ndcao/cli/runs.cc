@@ -16,9 +16,6 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-// A key may say anything.
-constexpr std::uint32_t kMostStages = 1000;
-
 struct Flags {
   RunLocation location;
   bool json = false;
@@ -31,7 +28,7 @@ struct Listing {
   double images_per_second = 0;  // of all live processes
   std::vector<std::string> workers;
   std::vector<std::string> excluded;  // whose losses were found wrong
-  std::uint32_t stages = 0;           // of a partitioned run, which tells nothing of its progress
+  std::uint32_t stages = 0;  // of a partitioned run; what it was when all had left is not kept
 
   // Progress only grows, so the largest that anybody told is the newest. What makes no sense is
   // passed over: any worker may write it.
@@ -48,31 +45,23 @@ struct Listing {
     }
   }
   Json ToJson() const {
-    Json json = {{"run", run}};
+    Json json = {{"run", run},
+                 {"fraction", fraction},
+                 {"image_forwards", image_forwards},
+                 {"images_per_second", images_per_second},
+                 {"workers", workers},
+                 {"excluded", excluded}};
     if (stages > 0) json["stages"] = stages;
-    if (stages == 0) {
-      json["fraction"] = fraction;
-      json["image_forwards"] = image_forwards;
-      json["images_per_second"] = images_per_second;
-    }
-    json["workers"] = workers;
-    json["excluded"] = excluded;
     return json;
   }
 };
 
-/// A partitioned run's stages say by their claims that they are there.
-Status FindStages(RunServer& server, Listing& listing) {
-  NDCAO_ASSIGN(const auto text, server.Get(SpecKey(listing.run)));
+/// Of a partitioned run, otherwise 0.
+Result<std::uint32_t> StagesOf(RunServer& server, const std::string& run) {
+  NDCAO_ASSIGN(const auto text, server.Get(SpecKey(run)));
   const Json json = Json::parse(text.value_or(""), nullptr, false);
-  if (!json.is_object() || !json.contains("stages")) return Ok();
-  if (json["stages"].is_number_unsigned()) listing.stages = json["stages"];
-  for (std::uint32_t i = 1; i <= std::min(listing.stages, kMostStages); ++i) {
-    const std::string name = fmt::format("stage-{}", i);
-    NDCAO_ASSIGN(const auto claim, server.GetClaim(listing.run, name));
-    if (claim) listing.workers.push_back(name);
-  }
-  return Ok();
+  if (!json.is_object() || !json.contains("stages")) return 0;
+  return json["stages"].is_number_unsigned() ? json["stages"].get<std::uint32_t>() : 0;
 }
 
 Result<std::vector<Listing>> ListRuns(RunServer& server) {
@@ -82,7 +71,7 @@ Result<std::vector<Listing>> ListRuns(RunServer& server) {
   for (const std::string& run : runs) {
     Listing& listing = listings.emplace_back();
     listing.run = run;
-    NDCAO_TRY(FindStages(server, listing));
+    NDCAO_ASSIGN(listing.stages, StagesOf(server, run));
     NDCAO_ASSIGN(const auto snapshot, server.GetManifest(run, "snapshot"));
     if (snapshot) listing.Note(*snapshot);
     for (const Heartbeat& beat : alive) {
@@ -108,13 +97,10 @@ Result<int> Runs(const Flags& flags) {
   }
   if (listings.empty()) fmt::print("no runs\n");
   for (const Listing& l : listings) {
-    if (l.stages > 0) {
-      fmt::print("{:<24} partitioned into {} stages  {} live\n", l.run, l.stages, l.workers.size());
-    } else {
-      fmt::print("{:<24} {:5.1f} %  {} forwards  {}/s  {} live\n", l.run,
-                 100 * std::min(1.0, l.fraction), FormatCount(l.image_forwards),
-                 FormatCount(l.images_per_second), l.workers.size());
-    }
+    fmt::print("{:<24} {:5.1f} %  {} forwards  {}/s  {} live{}\n", l.run,
+               100 * std::min(1.0, l.fraction), FormatCount(l.image_forwards),
+               FormatCount(l.images_per_second), l.workers.size(),
+               l.stages > 0 ? fmt::format(" of {} stages", l.stages) : "");
     for (const std::string& worker : l.workers) fmt::print("    {}\n", worker);
     for (const std::string& name : l.excluded) fmt::print("    {}: excluded by audit\n", name);
   }

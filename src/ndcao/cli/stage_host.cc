@@ -39,6 +39,7 @@ Status StageHost::Open() {
   NDCAO_ASSIGN(claim_,
                StageClaim::Take(*server_, flags_.location.run, head().stage, head().stages));
   NDCAO_ASSIGN(channel_, server_->OpenChannel(flags_.location.run, head().stage));
+  beat_.Begin(*server_, flags_.location.run);
   return Ok();
 }
 
@@ -114,6 +115,12 @@ void StageHost::Fill(StageSetting& setting) {
   setting.peers = [this] { return claim_->peers(); };
   setting.on_join = [this](WorkerId worker) { claim_->SetWorker(worker); };
   setting.stop_requested = Interrupted;
+}
+
+// Every stage sees the same images: one alone counts them.
+void StageHost::Beat(SessionProgress progress) {
+  if (!last()) progress.images_per_second = 0;
+  beat_.Tell(progress);
 }
 
 std::optional<Result<int>> StageHost::Broken(const Result<StageResult>& result) const {

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "ndcao/base/result.h"
+#include "ndcao/cli/run_beat.h"
 #include "ndcao/cli/run_location.h"
 #include "ndcao/cli/stage_claim.h"
 #include "ndcao/cli/stage_files.h"
@@ -34,6 +35,7 @@ struct StageFlags {
 class StageHost {
  public:
   explicit StageHost(const StageFlags& flags) : flags_(flags) {}
+  ~StageHost() { beat_.Leave(); }
 
   /// Reads the file, meets the server, checks that the run there is of the same split (or begins
   /// it), and takes the stage's place.
@@ -61,6 +63,8 @@ class StageHost {
   Result<std::unique_ptr<Objective>> LoadObjective() const;
 
   void Fill(StageSetting& setting);
+  /// Tells the server how far the stage is; called often.
+  void Beat(SessionProgress progress);
   /// What to answer if the stage has failed or was stopped; nothing if its run has ended.
   std::optional<Result<int>> Broken(const Result<StageResult>& result) const;
   /// What both kinds of stages say at the end. `resident`: parameters that the stage holds.
@@ -79,6 +83,7 @@ class StageHost {
   std::unique_ptr<RunServer> server_;
   std::unique_ptr<StageClaim> claim_;
   std::unique_ptr<Channel> channel_;
+  RunBeat beat_;
 };
 
 /// Train the stage until the run ends; the exit code.

@@ -126,6 +126,7 @@ void StageRun::Progress(const Entry& entry) {
   progress.images_per_second = static_cast<double>(counters.image_forwards - initial_forwards_) /
                                std::max(progress.seconds, 1e-9);
   display_->Update(progress);
+  host_.Beat(progress);
   const double since = std::chrono::duration<double>(now - last_snapshot_).count();
   if (host_.flags().snapshot_seconds > 0 && since >= host_.flags().snapshot_seconds) SaveSnapshot();
 }

@@ -24,6 +24,9 @@ class NumbersTest(Program):
             self.refused(*SPHERE, "--budget", "1k", "--loss-floor", value, says="--loss-floor")
         self.refused(*SPHERE, "--epochs=-1", says="--epochs: -1: expected 0 or more")
         self.refused(*SPHERE, "--epochs", "1e30", says="--epochs 1e+30")
+        self.refused("train", "--model", "mlp:784-4-10", "--train-limit", "200", "--probe",
+                     "activations", "--epochs", "1e30", says="--epochs 1e+30")
+        self.refused(*SPHERE, "--max-seconds", "1e30", says="--max-seconds 1e+30")
         self.refused(*SPHERE, "--budget", "1k", "--exec-timeout", "0", says="expected more than 0")
         self.refused("bench", "throughput", "--seconds", "nan", says="--seconds")
 
@@ -38,7 +41,9 @@ class PathsTest(Program):
         program.chmod(0o755)
         self.run_ndcao("train", "--objective", f"exec:{program} {'x' * 300}", "--init-zeros", "3",
                        "--budget", "500", "--quiet", "--no-report")
-        self.assertEqual([len(path.name) for path in (self.dir / "runs").iterdir()], [200])
+        names = [path.name for path in (self.dir / "runs").iterdir()]
+        self.assertEqual([len(name) for name in names], [200])
+        self.assertTrue(names[0].endswith("-seed1"), names)
 
 
 class AgreementTest(Program):
@@ -69,7 +74,7 @@ class AgreementTest(Program):
                          says="--cao-coordinate and --evaluations")
         for flags in (["--in-flight", "3"], ["--keep-every", "5"]):
             self.refused("split", "--stages", "2", "--out", self.path("cut"), *budget, *flags,
-                         says=f"{flags[0]} goes with --probe activations")
+                         says=f"{flags[0]}: it belongs to --probe activations")
         self.refused("export", "--stages", self.path("cut"), "--until", "5", "--out",
                      self.path("x.pt"), says="--until")
         for flags in (["--screening", "4"], ["--evaluations", "8"]):

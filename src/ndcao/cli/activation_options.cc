@@ -80,7 +80,10 @@ Status ResolveActivationBudget(const RunOptions& options, RunSetup& setup) {
                ActivationReplica::Create(endless, setup.problem->layout(), setup.initial,
                                          TableOf(network->plan())));
   const auto in_epoch = static_cast<double>(setup.problem->examples() / spec.batch);
-  spec.budget = replica.CostOf(static_cast<std::uint64_t>(std::ceil(options.epochs * in_epoch)));
+  const double steps = std::ceil(options.epochs * in_epoch);
+  const double least = std::max(1.0, static_cast<double>(replica.step_cost()));
+  NDCAO_TRY(ComputedBudget("--epochs", options.epochs, steps * least));
+  spec.budget = replica.CostOf(static_cast<std::uint64_t>(steps));
   return Ok();
 }
 

@@ -107,7 +107,7 @@ Result<int> CellRunner::Run(const Cell& cell, const std::string& label) const {
     ResumeCommand command;
     command.train = train;
     command.location.directory = directory;
-    command.data_dir = DataDir(cell);
+    command.train.data_dir = DataDir(cell);
     return Resume(command);
   }
   CLI::App app;
@@ -138,8 +138,7 @@ Result<CellResult> ReadCell(const CellRunner& runner, const Cell& cell) {
   }
   const RunHistory::Mark& last = history.marks().back();
   std::string command = FormatCommand(run.spec(), history.budget());
-  const std::string data_dir = runner.DataDir(cell);
-  if (!data_dir.empty()) command += fmt::format(" --data-dir {}", data_dir);
+  command += DataDirFlag(runner.DataDir(cell));
   return CellResult{cell,
                     last.record.test_accuracy,
                     last.record.test_loss,

@@ -7,6 +7,7 @@
 #include "ndcao/cli/case_summary.h"
 #include "ndcao/cli/command.h"
 #include "ndcao/cli/progress.h"
+#include "ndcao/cli/run_command.h"
 #include "ndcao/cli/run_options.h"
 #include "ndcao/cli/train_run.h"
 
@@ -36,11 +37,11 @@ Status CheckData(const std::vector<Cell>& cells, const CellRunner& runner) {
 }
 
 std::string Again(const Flags& flags) {
-  std::string text =
-      fmt::format("ndcao cases {} --out {}", flags.full ? "--full" : "--quick", flags.runner.out);
+  std::string text = fmt::format("ndcao cases {} --out {}", flags.full ? "--full" : "--quick",
+                                 QuotedForShell(flags.runner.out));
   if (flags.only != 0) text += fmt::format(" --case {}", flags.only);
   if (!flags.probe.empty()) text += fmt::format(" --probe {}", flags.probe);
-  if (!flags.runner.data_dir.empty()) text += " --data-dir " + flags.runner.data_dir;
+  text += DataDirFlag(flags.runner.data_dir);
   return text;
 }
 

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <iterator>
 #include <string_view>
 
 #include "ndcao/base/toml_text.h"
@@ -19,13 +18,6 @@ Result<std::string> FlagValue(const std::string& key, const toml::node& node) {
   return Invalid(fmt::format("'{}' is neither text, number nor true/false", key));
 }
 
-/// Flags that say how long to train: one on the command line is instead of the file's.
-constexpr std::string_view kHowLong[] = {"budget", "epochs"};
-
-bool SaysHowLong(std::string_view name) {
-  return std::ranges::find(kHowLong, name) != std::end(kHowLong);
-}
-
 bool Gives(const std::vector<std::string>& arguments, std::string_view name) {
   const std::string flag = fmt::format("--{}", name);
   return std::ranges::any_of(arguments, [&](const std::string& argument) {
@@ -34,7 +26,8 @@ bool Gives(const std::vector<std::string>& arguments, std::string_view name) {
 }
 
 Status CheckKey(const CLI::App& verb, const std::string& path, const std::string& name) {
-  if (name == "block" || verb.get_option_no_throw("--" + name) != nullptr) return Ok();
+  const std::string flag = name == "block" ? "block-config" : name;
+  if (verb.get_option_no_throw("--" + flag) != nullptr) return Ok();
   return Invalid(
       fmt::format("--config {}: key '{}' is unknown; allowed: the flags that 'ndcao {} --help' "
                   "shows, without dashes, and [[block]] tables",
@@ -46,13 +39,13 @@ Result<std::vector<std::string>> FlagsOf(const std::string& path, const CLI::App
   NDCAO_ASSIGN(const std::string text, ReadText(path));
   const Result<toml::table> parsed = ParseToml(text);
   if (!parsed.ok()) return parsed.error().Context("--config " + path);
+  // Both say how long to train: one on the command line is instead of the file's.
+  const bool overruled = Gives(arguments, "budget") || Gives(arguments, "epochs");
   std::vector<std::string> flags;
   for (const auto& [key, node] : parsed.value()) {
     const std::string name(key.str());
     NDCAO_TRY(CheckKey(verb, path, name));
-    const bool overruled =
-        SaysHowLong(name) && (Gives(arguments, kHowLong[0]) || Gives(arguments, kHowLong[1]));
-    if (overruled) continue;
+    if (overruled && (name == "budget" || name == "epochs")) continue;
     if (name == "block") {
       flags.insert(flags.end(), {"--block-config", path});
     } else if (const auto* flag = node.as_boolean()) {

@@ -24,18 +24,17 @@ Status CheckNumber(const CLI::Option& option, const std::string& text) {
   return Invalid(fmt::format("{} {}: expected a finite number", flag, text));
 }
 
-/// `flag` (if `given`) belongs to something that this run is not.
-Status Belongs(bool given, const std::string& flag, bool fits, const std::string& to) {
-  if (!given || fits) return Ok();
-  return Invalid(fmt::format("{}: it belongs to {}", flag, to));
-}
-
 Status NotBoth(bool one, bool other, const std::string& flags, const std::string& what) {
   if (!one || !other) return Ok();
   return Invalid(fmt::format("{}: only one of them says {}", flags, what));
 }
 
 }  // namespace
+
+Status Belongs(bool given, const std::string& flag, bool fits, const std::string& to) {
+  if (!given || fits) return Ok();
+  return Invalid(fmt::format("{}: it belongs to {}", flag, to));
+}
 
 Status CheckVerb(const CLI::App& app, const std::vector<std::string>& arguments) {
   if (arguments.empty() || arguments.front().starts_with("-")) return Ok();

@@ -17,6 +17,9 @@ Status CheckVerb(const CLI::App& app, const std::vector<std::string>& arguments)
 /// Unsigned numbers of the verb that was chosen are not negative and fit, and others are finite.
 Status CheckNumbers(const CLI::App& app);
 
+/// An error if `flag` is `given` but does not fit: it belongs `to` something that this run is not.
+Status Belongs(bool given, const std::string& flag, bool fits, const std::string& to);
+
 /// No two flags say the same thing, and none belongs to a mode, probe or optimizer that the run
 /// does not have.
 Status CheckFlagsAgree(const RunOptions& options);

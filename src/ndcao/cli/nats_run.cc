@@ -128,8 +128,7 @@ Status NatsRun::CheckRecordZero() {
   if (journal_->spec_hash() == Hash64(EncodeRecord(RecordZero()))) return Ok();
   return Corrupt(
       fmt::format("{}: its journal begins with another spec than its key holds; a run that is "
-                  "begun again needs "
-                  "another name",
+                  "begun again needs another name",
                   name()));
 }
 

@@ -24,14 +24,12 @@ Status Extend(RunHome& run, std::uint64_t budget) {
 
 }  // namespace
 
-Result<int> Resume(const ResumeCommand& given) {
-  ResumeCommand command = given;
-  command.train.data_dir = command.data_dir;
+Result<int> Resume(const ResumeCommand& command) {
   NDCAO_ASSIGN(const FileJournalOptions journal, JournalOptions(command.train));
   NDCAO_ASSIGN(const auto run, OpenRun(command.location, journal, false));
   RunSpec spec = run->spec();
   NDCAO_ASSIGN(const auto problem,
-               MakeProblem(spec, run->Sources(command.data_dir, command.exec_timeout)));
+               MakeProblem(spec, run->Sources(command.train.data_dir, command.exec_timeout)));
   if (spec.probe == ProbeTarget::kActivations) {
     return TrainActivations(*run->directory(), *problem, command.train, command.budget);
   }
@@ -60,7 +58,7 @@ void AddResume(CLI::App& app, Action& action) {
   AddRunLocation(*verb, command->location);
   verb->add_option("--budget", command->budget,
                    "A new budget, in image-forwards from the beginning");
-  verb->add_option("--data-dir", command->data_dir, "Where the data set's files lie");
+  verb->add_option("--data-dir", command->train.data_dir, "Where the data set's files lie");
   verb->add_option("--exec-timeout", command->exec_timeout,
                    "exec:PROGRAM: seconds that one answer may take")
       ->check(AboveZero());

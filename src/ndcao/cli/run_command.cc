@@ -104,6 +104,10 @@ std::string QuotedForShell(const std::string& word) {
   return quoted + "'";
 }
 
+std::string DataDirFlag(const std::string& data_dir) {
+  return data_dir.empty() ? "" : " --data-dir " + QuotedForShell(data_dir);
+}
+
 std::string FormatCommand(const RunSpec& spec, std::uint64_t budget) {
   Command command;
   AddProblem(spec, command);

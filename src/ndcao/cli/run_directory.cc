@@ -185,12 +185,13 @@ void RunDirectory::SaveSnapshot(const Replica& replica, bool) {
 
 std::string DefaultRunDirectory(const RunSpec& spec) {
   std::string name = (spec.model.empty() ? spec.objective : spec.model + "-" + spec.data);
-  name += fmt::format("-seed{}", spec.seed);
+  constexpr std::size_t kLongestName = 200;  // file systems allow 255
+  const std::string seed = fmt::format("-seed{}", spec.seed);
+  name.resize(std::min(name.size(), kLongestName - seed.size()));
+  name += seed;
   for (char& c : name) {
     if (!std::isalnum(static_cast<unsigned char>(c)) && c != '-' && c != '.') c = '_';
   }
-  constexpr std::size_t kLongestName = 200;  // file systems allow 255
-  name.resize(std::min(name.size(), kLongestName));
   std::string path = "runs/" + name;
   std::error_code ignored;
   for (int i = 2; fs::exists(path, ignored); ++i) path = fmt::format("runs/{}.{}", name, i);

@@ -96,6 +96,16 @@ std::uint32_t ChooseBatch(const RunSpec& spec, std::uint64_t budget) {
   return kBatches[3];
 }
 
+}  // namespace
+
+Result<std::uint64_t> ComputedBudget(const std::string& flag, double value, double forwards) {
+  if (forwards >= 1 && forwards < 1e18) return static_cast<std::uint64_t>(forwards);
+  return Invalid(fmt::format("{} {}: that is {:.3g} image-forwards; allowed: 1 to 1e18", flag,
+                             value, forwards));
+}
+
+namespace {
+
 /// The speed of one group, from measuring one, as image-forwards in `seconds`.
 Result<std::uint64_t> BudgetForTime(const RunSpec& spec, const Problem& problem,
                                     const ParameterVector& initial, double seconds) {
@@ -111,7 +121,7 @@ Result<std::uint64_t> BudgetForTime(const RunSpec& spec, const Problem& problem,
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
   const double least = spec.mode == RunMode::kSync ? spec.shape.slots : 1;
   const double groups = std::max(least, seconds / std::max(1e-9, took.count()));
-  return static_cast<std::uint64_t>(groups * static_cast<double>(spec.group_cost()));
+  return ComputedBudget("--max-seconds", seconds, groups * static_cast<double>(spec.group_cost()));
 }
 
 /// A `[[block]]` table that sets nothing is a mistake in its pattern.
@@ -157,12 +167,8 @@ Status ResolveBudget(const RunOptions& options, const OptimizerDefaults& default
   if (!options.budget.empty()) {
     NDCAO_ASSIGN(spec.budget, ParseQuantity("--budget", options.budget));
   } else if (options.epochs > 0) {
-    const double budget = EpochBudget(options.epochs, problem, spec);
-    if (!(budget >= 1 && budget < 1e18)) {
-      return Invalid(fmt::format("--epochs {}: that is {:.3g} image-forwards; allowed: 1 to 1e18",
-                                 options.epochs, budget));
-    }
-    spec.budget = static_cast<std::uint64_t>(budget);
+    NDCAO_ASSIGN(spec.budget, ComputedBudget("--epochs", options.epochs,
+                                             EpochBudget(options.epochs, problem, spec)));
   } else if (options.max_seconds > 0) {
     NDCAO_ASSIGN(spec.budget, BudgetForTime(spec, problem, setup.initial, options.max_seconds));
   } else {

@@ -84,4 +84,7 @@ Result<RunSetup> SetUpRun(const RunOptions& options);
 /// "2M", "500k", "1.5G", "300": a whole number of 1 or more.
 Result<std::uint64_t> ParseQuantity(const std::string& flag, const std::string& text);
 
+/// A budget that follows from the `value` of a flag, in image-forwards.
+Result<std::uint64_t> ComputedBudget(const std::string& flag, double value, double forwards);
+
 }  // namespace ndcao

@@ -7,10 +7,10 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <sstream>
-#include <utility>
 
 #include "ndcao/base/hash.h"
 #include "ndcao/cli/command.h"
+#include "ndcao/cli/flag_values.h"
 #include "ndcao/cli/run_options.h"
 #include "ndcao/cli/stage_files.h"
 #include "ndcao/evaluate/torch/stage_model.h"
@@ -243,18 +243,10 @@ Status RefuseWhatStagesLack(const RunSpec& spec) {
   return Ok();
 }
 
-// Those of activation probing mean nothing where weights are probed.
-Status CheckFlow(const Flags& flags) {
-  if (flags.run.probe == "activations") return Ok();
-  for (const auto& [given, name] : {std::pair(flags.in_flight.has_value(), "--in-flight"),
-                                    std::pair(flags.keep_every.has_value(), "--keep-every")}) {
-    if (given) return Invalid(fmt::format("{} goes with --probe activations", name));
-  }
-  return Ok();
-}
-
 Result<int> Split(const Flags& flags) {
-  NDCAO_TRY(CheckFlow(flags));
+  const bool probing = flags.run.probe == "activations";
+  NDCAO_TRY(Belongs(flags.in_flight.has_value(), "--in-flight", probing, "--probe activations"));
+  NDCAO_TRY(Belongs(flags.keep_every.has_value(), "--keep-every", probing, "--probe activations"));
   NDCAO_ASSIGN(RunSetup setup, SetUpRun(flags.run));
   if (setup.spec.model.empty()) {
     return Invalid(

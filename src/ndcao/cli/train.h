@@ -28,7 +28,6 @@ struct ResumeCommand {
   TrainOptions train;
   RunLocation location;
   std::string budget;  ///< Empty: the run's own.
-  std::string data_dir;
   double exec_timeout = 60;
 };
 

@@ -184,7 +184,7 @@ void PrintStopped(const RunHome& run, const TrainOptions& options) {
   const std::string command = run.HowToGoOn(options.leave_products);
   if (command.empty()) return spdlog::warn("stopped; the run was kept nowhere (--journal mem:)");
   spdlog::warn("stopped; nothing is lost. Go on with: {}{}", command,
-               options.data_dir.empty() ? "" : " --data-dir " + QuotedForShell(options.data_dir));
+               DataDirFlag(options.data_dir));
 }
 
 int ReportError(const Error& error) {

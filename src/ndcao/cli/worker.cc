@@ -13,7 +13,6 @@ namespace {
 struct Flags {
   TrainOptions train;
   RunLocation location;
-  std::string data_dir;
   double exec_timeout = 60;
 };
 
@@ -23,12 +22,11 @@ Result<int> Work(Flags& flags) {
   NDCAO_TRY(run->NeedsFold("worker"));
   RunSpec spec = run->spec();
   NDCAO_ASSIGN(const auto problem,
-               MakeProblem(spec, run->Sources(flags.data_dir, flags.exec_timeout)));
+               MakeProblem(spec, run->Sources(flags.train.data_dir, flags.exec_timeout)));
   NDCAO_ASSIGN(const Offset end, run->End());
   NDCAO_ASSIGN(Replica replica, run->Fold(problem->layout(), end, false));
   flags.train.marks = false;
   flags.train.leave_products = true;
-  flags.train.data_dir = flags.data_dir;
   return TrainRun(*run, replica, *problem, flags.train);
 }
 
@@ -44,7 +42,7 @@ void AddWorker(CLI::App& app, Action& action) {
                     "Where the run's journal is: file:DIR, or nats://HOST:PORT with --run NAME");
   verb->get_option("--journal")->required();
   verb->add_option("--run", flags->location.run, "The run's name on the server");
-  verb->add_option("--data-dir", flags->data_dir, "Where the data set's files lie");
+  verb->add_option("--data-dir", flags->train.data_dir, "Where the data set's files lie");
   verb->add_option("--exec-timeout", flags->exec_timeout,
                    "exec:PROGRAM: seconds that one answer may take")
       ->check(AboveZero());

@@ -81,8 +81,7 @@ Status RunSpec::ValidateClock() const {
     if (stretch.end <= begin || stretch.period < 1 || stretch.period > 1000) {
       return Invalid(
           fmt::format("a stretch of parameters {} to {} with a period of {}; allowed: stretches "
-                      "that follow one "
-                      "another, with periods from 1 to 1000",
+                      "that follow one another, with periods from 1 to 1000",
                       begin, stretch.end, stretch.period));
     }
     begin = stretch.end;

@@ -100,9 +100,9 @@ struct RunSpec {
 /// The spec as TOML, resolved and complete. Equal specs have equal texts.
 std::string FormatRunSpec(const RunSpec& spec);
 /// Reads what FormatRunSpec wrote; keys that are missing are errors, unknown ones too.
-/// What was kept or sent by somebody else: parsed, and validated.
-Result<RunSpec> ReadRunSpec(const std::string& text);
 Result<RunSpec> ParseRunSpec(const std::string& text);
+/// The same of what was kept or sent by somebody else: validated, too.
+Result<RunSpec> ReadRunSpec(const std::string& text);
 
 /// Names the first difference that keeps a worker with spec `mine` out of a run with spec `theirs`.
 std::string DescribeDifference(const RunSpec& theirs, const RunSpec& mine);

@@ -125,16 +125,15 @@ Status Connection::ConfigureIdentity(natsOptions* raw) {
     NDCAO_TRY(
         Check("--nkey " + o.nkey, natsOptions_SetNKeyFromSeed(raw, key.c_str(), o.nkey.c_str())));
   }
-  // Without certificates of its own, by those that the system trusts.
-  if (o.url.starts_with("tls://")) natsOptions_SetSecure(raw, true);
+  // With nothing but tls://, by the certificates that the system trusts.
+  const bool tls = o.url.starts_with("tls://") || !o.ca.empty() || !o.certificate.empty();
+  if (tls) natsOptions_SetSecure(raw, true);
   if (!o.ca.empty()) {
     NDCAO_TRY(Check("--tls-ca " + o.ca, natsOptions_LoadCATrustedCertificates(raw, o.ca.c_str())));
-    natsOptions_SetSecure(raw, true);
   }
   if (!o.certificate.empty()) {
     NDCAO_TRY(Check(fmt::format("--tls-cert {}, --tls-key {}", o.certificate, o.key),
                     natsOptions_LoadCertificatesChain(raw, o.certificate.c_str(), o.key.c_str())));
-    natsOptions_SetSecure(raw, true);
   }
   return Ok();
 }

@@ -3,8 +3,15 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <numeric>
+#include <thread>
 
 #include "ndcao/base/hash.h"
+#include "ndcao/base/log.h"
+#include "ndcao/evaluate/callable.h"
 #include "ndcao/evaluate/functions/make_function.h"
 #include "ndcao/journal/memory/memory_journal.h"
 #include "worker/lying_problem.h"
@@ -54,6 +61,41 @@ TEST(SessionTest, SynchronousDigestDoesNotDependOnTheNumberOfThreads) {
     EXPECT_TRUE(result.value().done);
     if (digest.empty()) digest = run.replica->digest();
     EXPECT_EQ(run.replica->digest(), digest) << threads << " threads";
+  }
+}
+
+// One slot: the second thread has no group of its own, ever. An antithetic pair must stay together.
+TEST(SessionTest, AThreadWithoutASlotMeasuresPartOfAnothersGroup) {
+  std::string digest;
+  for (const int threads : {1, 2}) {
+    std::mutex mutex;
+    std::map<std::thread::id, int> measured;
+    const CallableProblem problem(30, [&](std::span<const float> x) {
+      std::this_thread::sleep_for(std::chrono::microseconds(200));
+      const std::lock_guard lock(mutex);
+      ++measured[std::this_thread::get_id()];
+      return std::transform_reduce(x.begin(), x.end(), 0.0, std::plus<>(),
+                                   [](float value) { return (value - 1.0) * (value - 1.0); });
+    });
+    RunSpec spec = FunctionSpec(40);
+    spec.options = DefaultsFor("openai-es").value().options;
+    spec.shape = {15, false, false, 1};
+    spec.budget = 40 * spec.group_cost();
+    MemoryJournal journal;
+    Replica replica = Replica::Create(spec, problem.layout(), ParameterVector(30)).value();
+    SessionOptions options = Threads(threads);
+    options.marks = false;
+    ASSERT_TRUE(Session(journal, replica, problem, options).Run().ok());
+    int all = 0;
+    for (const auto& [thread, count] : measured) {
+      all += count;
+      EXPECT_GT(count, 40) << threads;  // of 600
+    }
+    EXPECT_EQ(all, 40 * 15);
+    EXPECT_EQ(measured.size(), static_cast<std::size_t>(threads));
+    EXPECT_EQ(replica.counters().duplicates, 0u);
+    if (digest.empty()) digest = replica.digest();
+    EXPECT_EQ(replica.digest(), digest);
   }
 }
 
@@ -183,6 +225,8 @@ struct Crowd {
       replicas.push_back(
           Replica::Create(spec, honest->layout(), honest->Initial(1).value()).value());
     }
+    // Made before the threads: what makes it on first use is not instrumented for TSan.
+    (void)spdlog::default_logger_raw();
     std::vector<std::jthread> threads;
     for (std::size_t i = 0; i < kWorkers; ++i) {
       const bool lies = last_lies && i + 1 == kWorkers;

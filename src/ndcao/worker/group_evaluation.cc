@@ -46,17 +46,19 @@ Result<double> GroupEvaluation::Screen(TrialId trial) {
       ChooseExamples(strata, losses_, scores_, spec_->batch, ScreeningOffset(spec_->seed, trial));
   std::vector<std::uint32_t> chosen(kept.positions.size());
   for (std::size_t j = 0; j < chosen.size(); ++j) chosen[j] = examples_[kept.positions[j]];
+  examples_ = std::move(chosen);
   weights_ = std::move(kept.weights);
-  NDCAO_TRY(evaluator_->Select(chosen));
+  NDCAO_TRY(evaluator_->Select(examples_));
   return kept.loss;
+}
+
+void GroupEvaluation::CopyPoint(const Trial& trial) {
+  const PhaseScope phase(clock_, Phase::kPerturb);
+  std::copy(trial.point->begin(), trial.point->end(), evaluator_->parameters().begin());
 }
 
 // Selects the trial's examples and returns the loss at the centre (NaN if nobody wants it).
 Result<double> GroupEvaluation::SelectExamples(const Trial& trial) {
-  {
-    const PhaseScope phase(clock_, Phase::kPerturb);
-    std::copy(trial.point->begin(), trial.point->end(), evaluator_->parameters().begin());
-  }
   const PhaseScope phase(clock_, Phase::kExamples);
   if (spec_->batch > 0 && spec_->screening > 0) return Screen(trial.id);
   examples_.resize(spec_->batch);
@@ -74,29 +76,68 @@ void GroupEvaluation::ShareWork(const Trial& trial) {
   evaluator_->ShareAround(*trial.point, *step);
 }
 
+Status GroupEvaluation::MeasurePair(SharedGroup& group, EvaluationPair pair,
+                                    const std::function<bool()>& cancelled) {
+  const Trial& trial = group.trial();
+  for (std::uint32_t k = pair.begin; k < pair.end; ++k) {
+    if (cancelled()) return group.Abandon(), Ok();
+    {
+      const PhaseScope phase(clock_, Phase::kPerturb);
+      if (k == pair.begin) trial.Materialize(k, evaluator_->parameters());
+      if (k > pair.begin) trial.MaterializeNext(k, evaluator_->parameters());
+    }
+    NDCAO_ASSIGN(const double loss, Loss(trial.id));
+    group.SetLoss(k, static_cast<float>(loss));
+  }
+  return Ok();
+}
+
 Result<std::optional<GroupRecord>> GroupEvaluation::Evaluate(
-    const Trial& trial, WorkerId worker, const std::function<bool()>& cancelled) {
+    SharedGroup& group, WorkerId worker, const std::function<bool()>& cancelled) {
+  const Trial& trial = group.trial();
   GroupRecord record;
   record.trial = trial.id;
   record.base = trial.base;
   record.base_chain = trial.base_chain;
   record.worker = worker;
   record.examples = static_cast<std::uint32_t>(spec_->group_cost());
+  CopyPoint(trial);
   NDCAO_ASSIGN(const double centre, SelectExamples(trial));
   record.centre = static_cast<float>(centre);
   ShareWork(trial);
-  record.losses.reserve(spec_->shape.evaluations);
-  for (std::uint32_t k = 0; k < spec_->shape.evaluations; ++k) {
-    if (cancelled()) return std::optional<GroupRecord>();
-    {
-      const PhaseScope phase(clock_, Phase::kPerturb);
-      if (k == 0) trial.Materialize(k, evaluator_->parameters());
-      if (k > 0) trial.MaterializeNext(k, evaluator_->parameters());
-    }
-    NDCAO_ASSIGN(const double loss, Loss(trial.id));
-    record.losses.push_back(static_cast<float>(loss));
+  group.Open(examples_, weights_);
+  Status measured;
+  while (const auto pair = group.TakeFirst()) {
+    measured = MeasurePair(group, *pair, cancelled);
+    if (!measured.ok()) group.Abandon();
   }
+  const PhaseScope phase(clock_, Phase::kWait);
+  auto losses = group.Close();
+  NDCAO_TRY(measured);
+  if (!losses.ok()) return losses.error();
+  if (!losses.value()) return std::optional<GroupRecord>();
+  record.losses = std::move(*losses.value());
   return std::optional<GroupRecord>(std::move(record));
+}
+
+Result<std::optional<GroupRecord>> GroupEvaluation::Evaluate(
+    const Trial& trial, WorkerId worker, const std::function<bool()>& cancelled) {
+  SharedGroup alone(trial, spec_->shape.evaluations);
+  return Evaluate(alone, worker, cancelled);
+}
+
+Status GroupEvaluation::Help(SharedGroup& group) {
+  CopyPoint(group.trial());
+  {
+    const PhaseScope phase(clock_, Phase::kExamples);
+    NDCAO_TRY(evaluator_->Select(group.examples()));
+  }
+  weights_ = group.weights();
+  ShareWork(group.trial());
+  while (const auto pair = group.TakeLast()) {
+    NDCAO_TRY(MeasurePair(group, *pair, [&] { return group.abandoned(); }));
+  }
+  return Ok();
 }
 
 }  // namespace ndcao

@@ -40,8 +40,7 @@ Result<SessionResult> Session::Run() {
   for (Worker& worker : workers_) threads.emplace_back([&] { WorkerLoop(worker); });
   const Status monitored = Monitor();
   if (!monitored.ok()) Fail(monitored.error());
-  stopping_ = true;
-  team_.Wake();
+  Stop();
   threads.clear();  // joins
   const std::lock_guard lock(mutex_);
   if (error_) return *error_;
@@ -97,34 +96,55 @@ void Session::Fail(const Error& error) {
     const std::lock_guard lock(mutex_);
     if (!error_) error_ = error;
   }
-  stopping_ = true;
+  Stop();
+}
+
+// Not with the lock held.
+void Session::Stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  stopped_.notify_one();
   team_.Wake();
 }
 
 Status Session::WorkOnce(Worker& worker) {
-  std::optional<Trial> trial;
+  std::shared_ptr<SharedGroup> own;
+  std::shared_ptr<SharedGroup> joined;
   std::optional<AuditTask> audit;
+  bool done = false;
   PhaseClock& clock = worker.evaluation->clock();
   {
     const std::lock_guard lock(mutex_);
     NDCAO_TRY(CatchUp(clock));
-    if (replica_.done()) stopping_ = true;
+    done = replica_.done();
     NDCAO_TRY(CheckBelieved(worker));
-    if (!stopping_) audit = audit_desk_.Take(replica_, worker.id);
-    if (!stopping_ && !audit) trial = TakeTrial(worker);
+    if (!done) audit = audit_desk_.Take(replica_, worker.id);
+    if (!done && !audit) {
+      own = TakeFree(worker);
+      if (!own) joined = JoinGroup();
+      if (!own && !joined) own = TakeLate(worker);
+    }
   }
-  if (stopping_) return team_.Wake(), Ok();
+  if (done) return Stop(), Ok();
   if (audit) return Audit(worker, *audit);
-  if (!trial) {
-    const PhaseScope phase(clock, Phase::kWait);
-    team_.WaitAndHelp(std::chrono::milliseconds(2));
-    return Ok();
-  }
+  if (own) return Measure(worker, *own);
+  if (joined) NDCAO_TRY(Help(worker, *joined));
+  const PhaseScope phase(clock, Phase::kWait);
+  team_.WaitAndHelp(std::chrono::milliseconds(2));
+  return Ok();
+}
+
+Status Session::Measure(Worker& worker, SharedGroup& group) {
+  const TrialId id = group.trial().id;
   const auto begin = Clock::now();
-  Result<std::optional<GroupRecord>> record = EvaluateTrial(worker, *trial);
+  Result<std::optional<GroupRecord>> record = EvaluateGroup(worker, group);
   worker.last_group = Clock::now() - begin;
-  const TrialId id = trial->id;
-  trial.reset();  // nobody else at this θ: the fold moves it where it is
+  {
+    const std::lock_guard lock(mutex_);
+    group.Release();  // nobody else at this θ: the fold moves it where it is
+  }
   if (record.ok() && record.value()) {
     const Status published = Publish(worker, *record.value());
     if (!published.ok()) record = published.error();
@@ -138,14 +158,15 @@ Status Session::WorkOnce(Worker& worker) {
   return Ok();
 }
 
-Result<std::optional<GroupRecord>> Session::EvaluateTrial(Worker& worker, const Trial& trial) {
+Result<std::optional<GroupRecord>> Session::EvaluateGroup(Worker& worker, SharedGroup& group) {
+  const TrialId id = group.trial().id;
   std::uint64_t seen = generation_;
   const auto cancelled = [&] {
     if (stopping_) return true;
     const std::uint64_t now = generation_;
     if (now == seen) return false;
     seen = now;
-    return Cancelled(trial);
+    return Cancelled(id);
   };
   // A delayed worker sleeps in small steps, so that it hears of a cancellation.
   for (auto left = worker.delay; left.count() > 0 && !cancelled();) {
@@ -153,7 +174,13 @@ Result<std::optional<GroupRecord>> Session::EvaluateTrial(Worker& worker, const 
     std::this_thread::sleep_for(step);
     left -= step;
   }
-  return worker.evaluation->Evaluate(trial, worker.id, cancelled);
+  return worker.evaluation->Evaluate(group, worker.id, cancelled);
+}
+
+Status Session::Help(Worker& worker, SharedGroup& group) {
+  const Status helped = worker.evaluation->Help(group);
+  group.Leave(helped);
+  return helped;
 }
 
 // Evaluates a group of somebody else once more and says what came of it.
@@ -167,12 +194,12 @@ Status Session::Audit(Worker& worker, const AuditTask& task) {
 }
 
 // The slot has been filled by somebody else. Asynchronous groups are never in vain.
-bool Session::Cancelled(const Trial& trial) {
-  if (trial.id.is_async()) return false;
+bool Session::Cancelled(TrialId id) {
+  if (id.is_async()) return false;
   const std::lock_guard lock(mutex_);
   const RoundView view = replica_.round();
-  return view.round != trial.id.round() ||
-         !std::binary_search(view.open_slots.begin(), view.open_slots.end(), trial.id.slot());
+  return view.round != id.round() ||
+         !std::binary_search(view.open_slots.begin(), view.open_slots.end(), id.slot());
 }
 
 Status Session::Publish(Worker& worker, const Record& record) {
@@ -264,42 +291,56 @@ Status Session::CatchUp(PhaseClock& clock) {
   }
 }
 
-std::optional<Trial> Session::TakeTrial(Worker& worker) {
-  if (replica_.spec().mode == RunMode::kAsync) {
-    return replica_.NewTrial(TrialId::Async(worker.id, worker.counter++));
-  }
-  const RoundView view = replica_.round();
-  const auto slot = ChooseSlot(worker, view);
-  if (!slot) return std::nullopt;
-  Trial trial = replica_.NewTrial(TrialId::Sync(view.round, *slot));
-  Claim& claim = claims_[trial.id];
-  if (claim.workers++ == 0) claim.since = Clock::now();
-  return trial;
+std::shared_ptr<SharedGroup> Session::Lead(TrialId id) {
+  auto group =
+      std::make_shared<SharedGroup>(replica_.NewTrial(id), replica_.spec().shape.evaluations);
+  Claim& claim = claims_[id];
+  if (claim.workers++ == 0) claim = {1, Clock::now(), group};
+  return group;
 }
 
-// A slot that nobody works on, from one's own first slot on; else one that takes too long. What
-// other processes work on is not known, only which slots are theirs by habit.
-std::optional<std::uint32_t> Session::ChooseSlot(const Worker& worker,
-                                                 const RoundView& view) const {
+// In a synchronous run a slot that nobody works on, from one's own first slot on. What other
+// processes work on is not known, only which slots are theirs by habit.
+std::shared_ptr<SharedGroup> Session::TakeFree(Worker& worker) {
+  if (replica_.spec().mode == RunMode::kAsync) {
+    return Lead(TrialId::Async(worker.id, worker.counter++));
+  }
   const auto slots = static_cast<std::uint32_t>(replica_.spec().shape.slots);
   const std::uint32_t first = owners_.First(worker.id);
-  const auto overdue = [&](Clock::time_point since) {
-    return Clock::now() - since > kHelpAfter * worker.last_group;
-  };
+  const RoundView view = replica_.round();
   std::optional<std::uint32_t> free;
-  std::optional<std::uint32_t> late;
   for (const std::uint32_t slot : view.open_slots) {
-    const auto claim = claims_.find(TrialId::Sync(view.round, slot));
-    if (claim != claims_.end()) {
-      if (worker.last_group.count() > 0 && claim->second.workers == 1 &&
-          overdue(claim->second.since)) {
-        late = slot;
-      }
-    } else if (!owners_.LeftToAnother(slot, worker.id) || overdue(round_since_)) {
-      if (!free || (slot + slots - first) % slots < (*free + slots - first) % slots) free = slot;
-    }
+    if (claims_.contains(TrialId::Sync(view.round, slot))) continue;
+    if (owners_.LeftToAnother(slot, worker.id) && !Overdue(worker, round_since_)) continue;
+    if (!free || (slot + slots - first) % slots < (*free + slots - first) % slots) free = slot;
   }
-  return free ? free : late;
+  return free ? Lead(TrialId::Sync(view.round, *free)) : nullptr;
+}
+
+// A group of another thread that is worth joining, joined. Asynchronous threads have groups of
+// their own to measure, always.
+std::shared_ptr<SharedGroup> Session::JoinGroup() {
+  for (const auto& [id, claim] : claims_) {
+    if (claim.group->Join()) return claim.group;
+  }
+  return nullptr;
+}
+
+// A slot that another thread takes too long for.
+std::shared_ptr<SharedGroup> Session::TakeLate(const Worker& worker) {
+  if (worker.last_group.count() == 0) return nullptr;
+  const RoundView view = replica_.round();
+  for (const std::uint32_t slot : view.open_slots) {
+    const TrialId id = TrialId::Sync(view.round, slot);
+    const auto claim = claims_.find(id);
+    if (claim == claims_.end() || claim->second.workers > 1) continue;
+    if (Overdue(worker, claim->second.since)) return Lead(id);
+  }
+  return nullptr;
+}
+
+bool Session::Overdue(const Worker& worker, Clock::time_point since) {
+  return Clock::now() - since > kHelpAfter * worker.last_group;
 }
 
 void Session::ReleaseTrial(TrialId id) {

@@ -1,14 +1,16 @@
 // Worker threads of one process on one run: catch up with the journal, take a trial, evaluate it,
 // append what came of it, and so on until the budget is used up.
 //
-// Synchronous runs: the threads take the round's open slots; who finds none may help with a slot
-// that takes too long. Asynchronous runs: every thread evaluates groups of its own, at the version
-// of θ that it finds, and nobody waits for anybody. In runs with audits, what others measured and a
-// thread is asked to measure again comes first. The replica alone decides what counts.
+// Synchronous runs: the threads take the round's open slots; who finds none helps another thread
+// with its group, or takes a slot that takes too long. Asynchronous runs: every thread evaluates
+// groups of its own, at the version of θ that it finds, and nobody waits for anybody. In runs with
+// audits, what others measured and a thread is asked to measure again comes first. The replica
+// alone decides what counts.
 #pragma once
 
 #include <atomic>
 #include <chrono>
+#include <condition_variable>
 #include <cstdint>
 #include <functional>
 #include <limits>
@@ -27,6 +29,7 @@
 #include "ndcao/worker/audit_desk.h"
 #include "ndcao/worker/group_evaluation.h"
 #include "ndcao/worker/phase_clock.h"
+#include "ndcao/worker/shared_group.h"
 #include "ndcao/worker/slot_owners.h"
 #include "ndcao/worker/team_executor.h"
 
@@ -83,6 +86,7 @@ class Session {
   struct Claim {
     int workers = 0;
     std::chrono::steady_clock::time_point since;
+    std::shared_ptr<SharedGroup> group;  // of the first of them
   };
   struct Worker {
     WorkerId id = std::numeric_limits<WorkerId>::max();  // nobody, until it has joined
@@ -95,7 +99,9 @@ class Session {
   Status CreateWorkers();
   void WorkerLoop(Worker& worker);
   Status WorkOnce(Worker& worker);
-  Result<std::optional<GroupRecord>> EvaluateTrial(Worker& worker, const Trial& trial);
+  Status Measure(Worker& worker, SharedGroup& group);
+  Result<std::optional<GroupRecord>> EvaluateGroup(Worker& worker, SharedGroup& group);
+  Status Help(Worker& worker, SharedGroup& group);
   Status Audit(Worker& worker, const AuditTask& task);
   Status CatchUp(PhaseClock& clock);
   PhaseSeconds Phases() const;
@@ -104,10 +110,13 @@ class Session {
   Status Publish(Worker& worker, const Record& record);
   Status Attest();
   bool IsMine(WorkerId worker) const;
-  std::optional<Trial> TakeTrial(Worker& worker);
-  std::optional<std::uint32_t> ChooseSlot(const Worker& worker, const RoundView& view) const;
+  std::shared_ptr<SharedGroup> Lead(TrialId id);
+  std::shared_ptr<SharedGroup> TakeFree(Worker& worker);
+  std::shared_ptr<SharedGroup> JoinGroup();
+  std::shared_ptr<SharedGroup> TakeLate(const Worker& worker);
+  static bool Overdue(const Worker& worker, std::chrono::steady_clock::time_point since);
   void ReleaseTrial(TrialId id);
-  bool Cancelled(const Trial& trial);
+  bool Cancelled(TrialId id);
   Status CheckBelieved(const Worker& worker) const;
 
   Status Monitor();
@@ -117,6 +126,7 @@ class Session {
   void ReportProgress();
   double Seconds() const;
   void Fail(const Error& error);
+  void Stop();
 
   Journal& journal_;
   Replica& replica_;
@@ -135,7 +145,8 @@ class Session {
   std::optional<DigestRecord> digest_due_;
   double train_loss_ = 0;
   double train_loss_weight_ = 0;
-  std::atomic<bool> stopping_ = false;
+  std::atomic<bool> stopping_ = false;  // read without the lock, too
+  std::condition_variable stopped_;
   std::atomic<std::uint64_t> generation_ = 0;  // of the replica: grows with every entry folded
 
   std::vector<Worker> workers_;

@@ -20,9 +20,9 @@ constexpr double kBudgetTolerance = 0.02;
 Status Session::Monitor() {
   PhaseClock clock;  // of this thread: not shown
   for (int polls = 0; !stopping_; ++polls) {
-    std::this_thread::sleep_for(kPoll);
     {
-      const std::lock_guard lock(mutex_);
+      std::unique_lock lock(mutex_);
+      stopped_.wait_for(lock, kPoll, [this] { return stopping_.load(); });
       NDCAO_TRY(CatchUp(clock));
       if (replica_.done()) break;
     }

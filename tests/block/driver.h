@@ -34,7 +34,7 @@ class Driver {
   /// `key` is the cohort's, as in CohortContext.
   void Add(const BlockOptions& options, Slice slice, std::uint64_t seed = 1,
            std::uint64_t key = 0) {
-    CohortContext context{std::move(slice), seed, key, theta_.size(), shape_};
+    CohortContext context{std::move(slice), seed, key, theta_.size(), shape_, 0, shape_.slots};
     optimizers_.push_back(MakeOptimizer(options, std::move(context), theta_));
   }
 

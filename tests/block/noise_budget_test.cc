@@ -10,6 +10,7 @@
 #include "ndcao/block/block_optimizer.h"
 #include "ndcao/block/loss_guard.h"
 #include "ndcao/block/noise_statistics.h"
+#include "ndcao/params/parameter_vector.h"
 
 namespace ndcao {
 namespace {
@@ -222,8 +223,9 @@ TEST(LossGuardTest, HealthyNoiseDoesNotTriggerAndADoublingDoes) {
 
 /// Statistics of `groups` groups whose losses lie at 1 ± 1e-4 + shift, the centre at 1: with σ =
 /// 0.01 gB2 is 1e-4 · 64/63, and the curvature 2e4 · shift. The budget is out of the way.
-NoiseStatistics Seen(int groups, float shift) {
+NoiseStatistics Seen(int groups, float shift, double gathered = 4) {
   StepContext context;
+  context.gathered = gathered;
   context.sigma = 1e-2;
   context.parameters = 1e6;
   context.options.eps = 1e12;
@@ -245,6 +247,15 @@ TEST(NoiseStatisticsTest, TheLimitOfStabilityIsApproachedFromBelow) {
   EXPECT_NEAR(step(90), last, 0.01 * last);
 }
 
+TEST(NoiseStatisticsTest, ABlockThatGathersMoreGroupsBeginsLowerAndTakesAsManyMoves) {
+  // Ten groups a move: 639 evaluations beside each one, and 150 groups for the share to go.
+  const double last = std::sqrt(0.5) / 200;
+  const auto step = [](int groups) { return Seen(groups, 1e-2f, 10).Step(5000, 10000); };
+  EXPECT_NEAR(step(30), last / (1 + 639 * 0.15), 0.01 * step(30));
+  EXPECT_NEAR(step(105), last / (1 + 639 * 0.15 / 16), 0.01 * step(105));
+  EXPECT_NEAR(step(180), last, 0.01 * last);
+}
+
 TEST(NoiseStatisticsTest, CurvatureThatCannotBeToldFromZeroCountsWithItsError) {
   // 2 √gB2 / (σ √(M n)), n = 400.
   const double error = 2 * 1e-2 * std::sqrt(64.0 / 63) / (1e-2 * 8 * 20);
@@ -263,6 +274,16 @@ LossGuard GuardAtRest() {
   for (int i = 0; i < 100; ++i) guard.Add(1, 1, 0.1, 1);
   guard.Remember({{7}, {1.0f}});
   return guard;
+}
+
+TEST(LossGuardTest, MovesThatTheLeastLossHasNotSeenStay) {
+  LossGuard guard;
+  for (std::uint64_t i = 0; i < 5; ++i) guard.Remember({{i}, {1.0f}});
+  guard.Forget(2);
+  const std::deque<Move> moves = guard.TakeMoves();
+  ASSERT_EQ(moves.size(), 2u);
+  EXPECT_EQ(moves[0].trial, TrialId{4});
+  EXPECT_EQ(moves[1].trial, TrialId{3});
 }
 
 TEST(LossGuardTest, AnExplosionIsKnownByTwoCentresOutOfThree) {
@@ -323,6 +344,39 @@ TEST(NoiseBudgetTest, ComesBackFromWhereTheLossIsNotFinite) {
   }
   EXPECT_LT(f(o.theta), 0.1);
   EXPECT_EQ(o.Value("step_factor"), 0.5);
+}
+
+// Losses that show an explosion: a block that hears them once more takes another half of its step.
+TEST(NoiseBudgetTest, GroupsFromBeforeTheLastBlockIsBackTeachNothing) {
+  BlockOptions options = DefaultsFor("noise-budget").value().options;
+  const ParameterVector initial(64, 1.0f);
+  CohortContext context{Slice::Whole(64), 1, 0, 64, {64, true, false, 1}};
+  context.gathered = context.wait = 10;
+  const auto optimizer = MakeOptimizer(options, context, initial);
+  ParameterVector moves(64, 0.0f);
+  SerialExecutor executor;
+  std::uint64_t version = 0;
+  const auto observe = [&](float level) {
+    std::vector<float> losses;
+    for (int k = 0; k < 64; ++k) losses.push_back(level + (k % 2 == 0 ? 2e-3f : -1e-3f));
+    optimizer->Observe(
+        {{version}, version, version + 1, static_cast<double>(version), 1000, level, losses},
+        initial, moves, executor);
+    ++version;
+    return optimizer->TakeDecisions().size();
+  };
+  const auto state = [&] {
+    ByteWriter out;
+    optimizer->Save(out);
+    return out.bytes();
+  };
+  for (int g = 0; g < 100; ++g) ASSERT_EQ(observe(1), 0u);
+  while (observe(50) == 0) ASSERT_LT(version, 200u);
+  const auto rolled_back = state();
+  for (int g = 0; g < 9; ++g) EXPECT_EQ(observe(50), 0u);
+  EXPECT_EQ(state(), rolled_back);
+  observe(1);
+  EXPECT_NE(state(), rolled_back);
 }
 
 TEST(NoiseBudgetTest, TheGuardTakesBackWhatItDid) {

@@ -87,5 +87,24 @@ TEST(PartTest, StretchesAreInTheSpecsText) {
   EXPECT_EQ(FormatRunSpec(SpecFor(false)).find("clock_stretch"), std::string::npos);
 }
 
+TEST(BlockClocksTest, NoBlockWaitsLongerThanTheLongestWait) {
+  const std::vector<std::uint64_t> keys = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9};
+  for (const ClockKind kind : {ClockKind::kFixed, ClockKind::kPoisson, ClockKind::kHeavy}) {
+    const ClockOptions options{kind, 1, 10, {}};
+    BlockClocks clocks(3, options, keys);
+    std::vector<std::uint64_t> last(keys.size(), 0);
+    std::uint64_t longest = 0;
+    for (std::uint64_t group = 1; group <= 5000; ++group) {
+      for (const std::uint32_t block : clocks.Tick()) {
+        longest = std::max(longest, group - last[block]);
+        last[block] = group;
+      }
+    }
+    EXPECT_LE(longest, LongestWait(options));
+    EXPECT_GT(2 * longest, LongestWait(options));
+  }
+  EXPECT_EQ(LongestWait({}), 1u);
+}
+
 }  // namespace
 }  // namespace ndcao

@@ -43,23 +43,26 @@ TEST(RunSpecTest, UnknownMissingAndForeignKeysAreRefused) {
   missing.replace(missing.find("seed ="), 6, "sead =");
   EXPECT_FALSE(ParseRunSpec(missing).ok());
   std::string newer = text;
-  newer.replace(newer.find("format = 4"), 10, "format = 9");
+  newer.replace(newer.find("format = 5"), 10, "format = 9");
   EXPECT_NE(ParseRunSpec(newer).error().message().find("format 9"), std::string::npos);
 }
 
-TEST(RunSpecTest, ThePreviousFormatIsReadWhereItsArithmeticIsTheSame) {
+TEST(RunSpecTest, PreviousFormatsAreReadWhereItsArithmeticIsTheSame) {
   RunSpec spec = FullSpec();
   const auto with_format = [&](const std::string& format) {
     std::string text = FormatRunSpec(spec);
-    return ParseRunSpec(text.replace(text.find("format = 4"), 10, "format = " + format));
+    return ParseRunSpec(text.replace(text.find("format = 5"), 10, "format = " + format));
   };
   spec.probe = ProbeTarget::kWeights;
+  EXPECT_NE(with_format("4").error().message().find("reads format 5"), std::string::npos);
+  EXPECT_TRUE(with_format("5").ok());
+  spec.clock = {};  // no clocks that matter
   ASSERT_TRUE(with_format("3").ok());
   EXPECT_EQ(with_format("3").value(), spec);
   EXPECT_FALSE(with_format("2").ok());
   spec.probe = ProbeTarget::kActivations;
   EXPECT_TRUE(with_format("4").ok());
-  EXPECT_NE(with_format("3").error().message().find("reads format 4"), std::string::npos);
+  EXPECT_NE(with_format("3").error().message().find("reads format 5"), std::string::npos);
 }
 
 TEST(RunSpecTest, CostsCountEveryImageThroughEveryPass) {

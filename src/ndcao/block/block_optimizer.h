@@ -76,6 +76,11 @@ struct CohortContext {
   std::uint64_t parameters = 0;  ///< d, of the whole network.
   GroupShape shape;
   std::uint64_t first_block = 0;  ///< Number of the cohort's first block.
+  /// Groups that a block gathers at one place before it moves, at most: those of a round, or of the
+  /// longest period.
+  std::uint32_t gathered = 1;
+  /// Groups from when a move is decided to when the last block has made it, at most.
+  std::uint32_t wait = 1;
 };
 
 class BlockOptimizer {

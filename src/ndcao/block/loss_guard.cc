@@ -31,7 +31,6 @@ LossGuard::Verdict LossGuard::Add(double centre, double loss, double deviation, 
   deviation_ += rate * (std::abs(loss - fast_) - deviation_);
   if (groups_ <= kQuietGroups || fast_ < least_) {
     least_ = fast_;
-    moves_.clear();
     return Verdict::kFalling;
   }
   // The given deviation remembers the steep start of a run for long; one's own grows with a loss
@@ -51,6 +50,10 @@ LossGuard::Verdict LossGuard::AddNonFinite() {
 void LossGuard::Remember(Move move) {
   moves_.push_front(std::move(move));
   if (moves_.size() > kMoves) moves_.pop_back();
+}
+
+void LossGuard::Forget(std::size_t unseen) {
+  if (moves_.size() > unseen) moves_.resize(unseen);
 }
 
 std::deque<Move> LossGuard::TakeMoves() { return std::exchange(moves_, {}); }

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <vector>
@@ -32,7 +33,10 @@ class LossGuard {
 
   /// A move made at the present version.
   void Remember(Move move);
-  /// The moves since the least F, newest first; forgets them.
+  /// After kFalling: forgets the moves, but for the newest `unseen`, which were decided before the
+  /// loss was measured but not made yet.
+  void Forget(std::size_t unseen);
+  /// The moves that are not forgotten, newest first; forgets them.
   std::deque<Move> TakeMoves();
   /// After the moves were taken back.
   void Restart(std::uint64_t version);

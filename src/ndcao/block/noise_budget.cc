@@ -13,7 +13,7 @@ namespace {
 StepContext MakeStepContext(const BlockOptions& options, const CohortContext& context) {
   return {options.sigma,
           static_cast<double>(context.shape.evaluations),
-          static_cast<double>(context.shape.slots),
+          static_cast<double>(context.gathered),
           static_cast<double>(context.parameters),
           options.loss_floor,
           options.noise_budget};
@@ -55,7 +55,11 @@ void NoiseBudgetOptimizer::Learn(const GroupObservation& group, std::vector<Move
     return;
   }
   if (!taught) return;
-  if (verdict == LossGuard::Verdict::kFalling) best_statistics_ = statistics_;
+  if (verdict == LossGuard::Verdict::kFalling) {
+    best_statistics_ = statistics_;
+    const std::uint64_t late = group.version - 1 - group.base_version;
+    guard_.Forget(context_.wait > 1 ? context_.wait - 1 + late : 0);
+  }
   eta_ = guard_.step_factor() * statistics_.Step(group.time, group.horizon);
   if (eta_ == 0) return;
   moves.push_back({group.trial, statistics_.Coefficients(eta_, group.losses)});
@@ -72,7 +76,7 @@ void NoiseBudgetOptimizer::RollBack(std::uint64_t version, std::vector<Move>& mo
   decisions_.push_back(
       fmt::format("the loss rose from {:.6g} to {:.6g}: took back {} moves and halved the step",
                   guard_.least_loss(), guard_.fast_loss(), taken_back.size()));
-  guard_.Restart(version);
+  guard_.Restart(version + context_.wait - 1);  // until then some block has not returned
   statistics_ = best_statistics_;  // what was seen since says nothing about the place returned to
   statistics_.ResetLoss(guard_.least_loss());
 }

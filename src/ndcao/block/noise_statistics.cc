@@ -16,7 +16,8 @@ constexpr double kWinsorAfter = 8;        // groups: before that there is no mea
 constexpr double kQuietGroups = 30;       // no move before the statistics mean something
 constexpr double kWarmUp = 0.02;          // of the horizon
 constexpr double kFirstShare = 0.15;      // of the curvature along the gradient, until known better
-constexpr double kRampGroups = 60;        // over which that assumption is given up
+constexpr double kRampGroups = 60;        // over which that assumption is given up, at least
+constexpr double kRampMoves = 15;         // of a block that gathers as many groups as any
 constexpr int kLeastLosses = 4;
 
 struct Moments {
@@ -124,10 +125,11 @@ double NoiseStatistics::Step(double time, double horizon) const {
                         std::sqrt(curvature) / std::sqrt(gradient());
   // Nothing tells how much of the curvature lies along the gradient. Assume much at first, then
   // ever less, so that the guard meets a step that is a little too large before a far larger one.
-  const double ramp = std::min(kRampGroups, std::ceil(horizon / 5));
+  const double ramp =
+      std::min(std::max(kRampGroups, kRampMoves * context_.gathered), std::ceil(horizon / 5));
   const double rest = std::max(0.0, 1 - (groups_ - quiet) / ramp);
   const double share = std::max(1 / context_.parameters, kFirstShare * rest * rest * rest * rest);
-  const double stable = 1 / (curvature * (1 + (context_.slots * evaluations - 1) * share));
+  const double stable = 1 / (curvature * (1 + (context_.gathered * evaluations - 1) * share));
   const double schedule =
       std::min(1.0, (time + 1) / (kWarmUp * horizon)) * std::sqrt(1 - time / horizon);
   return schedule * std::min(budget, stable);

@@ -17,7 +17,7 @@ namespace ndcao {
 struct StepContext {
   double sigma = 3e-3;      ///< Size of the perturbations.
   double evaluations = 64;  ///< M.
-  double slots = 4;         ///< R: groups at one version of θ.
+  double gathered = 4;      ///< Groups that a block gathers before it moves, at most.
   double parameters = 1;    ///< d.
   std::optional<double> loss_floor;
   NoiseBudgetOptions options;

@@ -20,7 +20,17 @@ constexpr std::array<std::uint32_t, 16> kHeavyTail = {102, 106, 112, 118, 124, 1
 constexpr std::array<std::uint64_t, 8> kEighthPowers = {4096, 4467, 4871, 5312,
                                                         5793, 6317, 6889, 7512};
 
+const std::array<std::uint32_t, 16>& QuantilesOf(ClockKind kind) {
+  return kind == ClockKind::kPoisson ? kExponential : kHeavyTail;
+}
+
 }  // namespace
+
+std::uint32_t LongestWait(const ClockOptions& options) {
+  if (options.kind == ClockKind::kFixed) return options.greatest;
+  const std::uint64_t most = options.greatest * std::uint64_t{QuantilesOf(options.kind).back()};
+  return static_cast<std::uint32_t>((most + 255) >> 8);
+}
 
 BlockClocks::BlockClocks(std::uint64_t seed, ClockOptions options, std::vector<std::uint64_t> keys)
     : seed_(seed), options_(options), keys_(std::move(keys)) {
@@ -50,9 +60,8 @@ std::uint64_t BlockClocks::Wait(std::uint32_t block, std::uint64_t now) const {
   const std::uint64_t mean = period(block);
   if (options_.kind == ClockKind::kFixed) return mean;
   RandomSequence sequence(seed_, Purpose::kClock, keys_[block] ^ now << 36, 2);
-  const auto& table = options_.kind == ClockKind::kPoisson ? kExponential : kHeavyTail;
-  const std::uint64_t scaled = mean * table[sequence.Below(16)] + sequence.Below(256);
-  return std::max<std::uint64_t>(1, scaled >> 8);
+  const std::uint64_t scaled = mean * QuantilesOf(options_.kind)[sequence.Below(16)];
+  return std::max<std::uint64_t>(1, (scaled + sequence.Below(256)) >> 8);
 }
 
 std::vector<std::uint32_t> BlockClocks::Tick() {

@@ -14,6 +14,9 @@
 
 namespace ndcao {
 
+/// The most groups that any block waits for from one move to the next.
+std::uint32_t LongestWait(const ClockOptions& options);
+
 class BlockClocks {
  public:
   /// `keys[i]` is the first parameter of block i: it names the block whatever the others are.

@@ -118,7 +118,14 @@ CohortContext Replica::ContextOf(const Cohort& cohort) const {
   for (const std::size_t i : cohort.slices) slices.push_back(&block_slices_[i]);
   Slice merged = Merge(slices);
   const std::uint64_t key = merged.runs().front().global;
-  return {std::move(merged), spec_.seed, key, parameters_, spec_.shape, cohort.blocks.front()};
+  CohortContext context{std::move(merged), spec_.seed,  key,
+                        parameters_,       spec_.shape, cohort.blocks.front()};
+  context.gathered = spec_.shape.slots;
+  if (spec_.mode == RunMode::kAsync) {
+    context.gathered = std::max(context.gathered, spec_.clock.greatest);
+    context.wait = LongestWait(spec_.clock);
+  }
+  return context;
 }
 
 std::span<float> Replica::MutableTheta() {

@@ -48,9 +48,7 @@ struct BlockOverride {
 };
 
 struct RunSpec {
-  static constexpr int kFormat = 4;
-  /// Of runs by weights that are still read: 4 changed the arithmetic of activation probing alone.
-  static constexpr int kOldestFormatByWeights = 3;
+  static constexpr int kFormat = 5;
 
   // What is minimised. The replica does not look at these; workers compare them.
   std::string model;       ///< A name of the zoo, or a TorchScript file.

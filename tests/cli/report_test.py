@@ -134,6 +134,12 @@ class ReportTest(Program):
                      says="192.0.2.1")
 
 
+def catches_interrupts(pid: int) -> bool:
+    status = pathlib.Path(f"/proc/{pid}/status").read_text()
+    caught = int(re.search(r"SigCgt:\s*([0-9a-f]+)", status).group(1), 16)
+    return caught >> (signal.SIGINT - 1) & 1 == 1
+
+
 class CasesTest(Program):
     def test_cases_are_refused_without_data(self):
         (self.dir / "empty").mkdir()
@@ -150,7 +156,7 @@ class CasesTest(Program):
         steps = []
         while len(steps) < 2:
             process = self.start(*words)
-            while not (cell / "journal").exists():
+            while not ((cell / "journal").exists() and catches_interrupts(process.pid)):
                 self.assertIsNone(process.poll(), "the cells ended early")
                 time.sleep(0.05)
             time.sleep(3)

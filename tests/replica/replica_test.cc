@@ -4,7 +4,10 @@
 // rapidcheck's adapter needs gtest first.
 #include <rapidcheck/gtest.h>
 
+#include <cmath>
 #include <cstring>
+#include <string>
+#include <vector>
 
 #include "replica/fold_driver.h"
 
@@ -94,6 +97,65 @@ TEST(ReplicaTest, AsynchronousBlocksWithClocksDescend) {
     RunAll(replica);
     EXPECT_LT(Quadratic(*replica.parameters()), 0.3 * before);
   }
+}
+
+double StatisticOf(const Replica& replica, const std::string& name) {
+  for (const Statistic& statistic : replica.cohorts().front().statistics) {
+    if (statistic.name == name) return statistic.value;
+  }
+  return NAN;
+}
+
+RunSpec PeriodSpec(std::uint64_t groups, std::uint32_t period) {
+  RunSpec spec = AsyncSpec(groups, ClockKind::kFixed);
+  spec.clock.least = spec.clock.greatest = period;
+  return spec;
+}
+
+TEST(ReplicaTest, TheFirstStepOfBlocksWithClocksKnowsTheirPeriod) {
+  const auto first_step = [](std::uint32_t period) {
+    Replica replica = NewReplica(PeriodSpec(100, period), QuadraticLayout());
+    for (std::uint64_t i = 0; StatisticOf(replica, "eta") == 0; ++i) {
+      Fold(replica, Measure(replica, replica.NewTrial(TrialId::Async(0, i))));
+    }
+    return StatisticOf(replica, "eta");
+  };
+  // 64 evaluations in each of the ten groups that a block gathers, for four.
+  EXPECT_NEAR(first_step(1) / first_step(10), (1 + 639 * 0.15) / (1 + 255 * 0.15), 1e-6);
+  EXPECT_EQ(first_step(4), first_step(1));
+}
+
+// Losses that fall for 60 groups and are a thousand from then on, up to nine groups after the guard
+// has taken moves back.
+TEST(ReplicaTest, TheGuardKnowsHowLongBlocksWithClocksWait) {
+  struct Explosion {
+    std::string decision;
+    double step_factor = 0;
+  };
+  const auto explode = [](std::uint32_t period) {
+    Explosion explosion;
+    Replica replica = NewReplica(PeriodSpec(300, period), QuadraticLayout());
+    for (std::uint64_t i = 0, left = 9; left > 0 && !replica.done(); ++i) {
+      GroupRecord group = Measure(replica, replica.NewTrial(TrialId::Async(0, i)));
+      group.centre = i < 60 ? 2 - 0.01f * static_cast<float>(i) : 1000;
+      for (std::size_t k = 0; k < group.losses.size(); ++k) {
+        group.losses[k] = group.centre + (k % 2 == 0 ? 2e-3f : -1e-3f);
+      }
+      if (!explosion.decision.empty()) --left;
+      Fold(replica, group);
+      const std::vector<std::string> decisions = replica.TakeDecisions();
+      if (explosion.decision.empty() && !decisions.empty()) explosion.decision = decisions.front();
+    }
+    explosion.step_factor = StatisticOf(replica, "step_factor");
+    return explosion;
+  };
+  const Explosion at_once = explode(1);
+  EXPECT_NE(at_once.decision.find("took back 2 moves"), std::string::npos) << at_once.decision;
+  EXPECT_LT(at_once.step_factor, 0.5);
+  const Explosion with_clocks = explode(10);  // nine moves that the least loss had not seen
+  EXPECT_NE(with_clocks.decision.find("took back 11 moves"), std::string::npos)
+      << with_clocks.decision;
+  EXPECT_EQ(with_clocks.step_factor, 0.5);
 }
 
 TEST(ReplicaTest, StaleGroupsAreDroppedByCountOfGroups) {

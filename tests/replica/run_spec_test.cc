@@ -47,7 +47,7 @@ TEST(RunSpecTest, UnknownMissingAndForeignKeysAreRefused) {
   EXPECT_NE(ParseRunSpec(newer).error().message().find("format 9"), std::string::npos);
 }
 
-TEST(RunSpecTest, PreviousFormatsAreReadWhereItsArithmeticIsTheSame) {
+TEST(RunSpecTest, PreviousFormatsAreReadWhereTheirArithmeticIsTheSame) {
   RunSpec spec = FullSpec();
   const auto with_format = [&](const std::string& format) {
     std::string text = FormatRunSpec(spec);

@@ -52,13 +52,12 @@ Result<double> GroupEvaluation::Screen(TrialId trial) {
   return kept.loss;
 }
 
-void GroupEvaluation::CopyPoint(const Trial& trial) {
-  const PhaseScope phase(clock_, Phase::kPerturb);
-  std::copy(trial.point->begin(), trial.point->end(), evaluator_->parameters().begin());
-}
-
 // Selects the trial's examples and returns the loss at the centre (NaN if nobody wants it).
 Result<double> GroupEvaluation::SelectExamples(const Trial& trial) {
+  {
+    const PhaseScope phase(clock_, Phase::kPerturb);
+    std::copy(trial.point->begin(), trial.point->end(), evaluator_->parameters().begin());
+  }
   const PhaseScope phase(clock_, Phase::kExamples);
   if (spec_->batch > 0 && spec_->screening > 0) return Screen(trial.id);
   examples_.resize(spec_->batch);
@@ -101,7 +100,6 @@ Result<std::optional<GroupRecord>> GroupEvaluation::Evaluate(
   record.base_chain = trial.base_chain;
   record.worker = worker;
   record.examples = static_cast<std::uint32_t>(spec_->group_cost());
-  CopyPoint(trial);
   NDCAO_ASSIGN(const double centre, SelectExamples(trial));
   record.centre = static_cast<float>(centre);
   ShareWork(trial);
@@ -127,7 +125,6 @@ Result<std::optional<GroupRecord>> GroupEvaluation::Evaluate(
 }
 
 Status GroupEvaluation::Help(SharedGroup& group) {
-  CopyPoint(group.trial());
   {
     const PhaseScope phase(clock_, Phase::kExamples);
     NDCAO_TRY(evaluator_->Select(group.examples()));

@@ -38,7 +38,6 @@ class GroupEvaluation {
   GroupEvaluation(const RunSpec& spec, const Problem& problem, std::unique_ptr<Evaluator> evaluator)
       : spec_(&spec), problem_(&problem), evaluator_(std::move(evaluator)) {}
 
-  void CopyPoint(const Trial& trial);
   Result<double> SelectExamples(const Trial& trial);
   Result<double> Screen(TrialId trial);
   Status ForwardPool();

@@ -6,7 +6,7 @@
 namespace ndcao {
 namespace {
 
-// A helper first copies θ and selects the examples, which costs as much as an evaluation or two.
+// A helper first selects the examples, which may cost as much as an evaluation or two.
 constexpr std::uint32_t kWorthJoining = 2;
 
 }  // namespace
@@ -21,18 +21,20 @@ void SharedGroup::Open(std::vector<std::uint32_t> examples, std::vector<float> w
   open_ = true;
 }
 
+EvaluationPair SharedGroup::Pair(std::uint32_t index) const {
+  return {2 * index, std::min(2 * index + 2, static_cast<std::uint32_t>(losses_.size()))};
+}
+
 std::optional<EvaluationPair> SharedGroup::TakeFirst() {
   const std::lock_guard lock(mutex_);
   if (abandoned_ || first_ == end_) return std::nullopt;
-  const std::uint32_t begin = 2 * first_++;
-  return EvaluationPair{begin, std::min(begin + 2, static_cast<std::uint32_t>(losses_.size()))};
+  return Pair(first_++);
 }
 
 std::optional<EvaluationPair> SharedGroup::TakeLast() {
   const std::lock_guard lock(mutex_);
   if (abandoned_ || first_ == end_) return std::nullopt;
-  const std::uint32_t begin = 2 * --end_;
-  return EvaluationPair{begin, std::min(begin + 2, static_cast<std::uint32_t>(losses_.size()))};
+  return Pair(--end_);
 }
 
 void SharedGroup::Abandon() {

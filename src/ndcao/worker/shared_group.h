@@ -15,7 +15,6 @@
 #include <cstdint>
 #include <mutex>
 #include <optional>
-#include <span>
 #include <vector>
 
 #include "ndcao/base/result.h"
@@ -66,6 +65,8 @@ class SharedGroup {
   void SetLoss(std::uint32_t k, float loss) { losses_[k] = loss; }
 
  private:
+  EvaluationPair Pair(std::uint32_t index) const;
+
   std::optional<Trial> trial_;
   std::vector<std::uint32_t> examples_;
   std::vector<float> weights_;

@@ -1,11 +1,14 @@
 """Real NATS servers on loopback with directories of their own, and a client of a few lines."""
 
 import base64
+import contextlib
 import json
 import pathlib
+import re
 import shutil
 import socket
 import subprocess
+import threading
 import time
 import urllib.request
 
@@ -70,6 +73,40 @@ def cluster(directory: pathlib.Path, size: int = 3) -> list[Server]:
                f'cluster {{ name: test, listen: "127.0.0.1:{route}", routes: [{urls}] }}\n')
         for i, route in enumerate(routes)
     ]
+
+
+class WrongNonceOnce:
+    """Stands before a server, and gives the first connection another nonce to sign than it did."""
+
+    def __init__(self, server: Server):
+        self.server, self.port, self.connections = server, free_port(), 0
+        self.url = f"nats://127.0.0.1:{self.port}"
+        self.listener = socket.create_server(("127.0.0.1", self.port))
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def close(self) -> None:
+        self.listener.close()
+
+    def accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                client = self.listener.accept()[0]
+                server = socket.create_connection(("127.0.0.1", self.server.port))
+                self.connections += 1
+                greeting = server.recv(65536)
+                if self.connections == 1:
+                    greeting = re.sub(rb'("nonce":")...', rb"\g<1>xyz", greeting)
+                client.sendall(greeting)
+                for ends in ((client, server), (server, client)):
+                    threading.Thread(target=self.forward, args=ends, daemon=True).start()
+
+    @staticmethod
+    def forward(source: socket.socket, target: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                target.sendall(data)
+        with contextlib.suppress(OSError):
+            target.shutdown(socket.SHUT_RDWR)
 
 
 class Client:

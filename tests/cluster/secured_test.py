@@ -8,7 +8,7 @@ import unittest
 
 from cluster_program import SPHERE, ClusterProgram
 from credentials import Authority
-from nats_servers import NATS_SERVER, Server, free_port
+from nats_servers import NATS_SERVER, Server, WrongNonceOnce, free_port
 
 DEPLOY = pathlib.Path(__file__).resolve().parent.parent.parent / "deploy" / "nats"
 
@@ -159,8 +159,9 @@ class CredentialsTest(ClusterProgram):
     def setUp(self) -> None:
         super().setUp()
         self.authority = Authority()
-        self.url = self.serve(
-            Server(self.dir, "operated", self.authority.server_config())).url
+        self.operated = self.serve(
+            Server(self.dir, "operated", self.authority.server_config()))
+        self.url = self.operated.url
 
     def creds(self, authority: Authority) -> list[str]:
         path = pathlib.Path(self.path(f"{id(authority)}.creds"))
@@ -173,6 +174,13 @@ class CredentialsTest(ClusterProgram):
                          self.file_digest("20k"))
         self.refused("inspect", *self.at("demo"), *self.creds(Authority()),
                      says="does not let us in")
+
+    def test_a_refused_signature_is_not_the_last_word(self):
+        between = WrongNonceOnce(self.operated)
+        self.addCleanup(between.close)
+        self.url = between.url
+        self.json(*self.train("demo", "20k"), *self.creds(self.authority))
+        self.assertGreater(between.connections, 1)
         self.refused("inspect", *self.at("demo"), says="does not let us in")
         self.refused("inspect", *self.at("demo"), "--creds", self.path("none"),
                      says="cannot be read")

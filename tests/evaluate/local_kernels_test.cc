@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include <cmath>
+#include <limits>
 #include <numeric>
 #include <random>
 #include <vector>
@@ -130,6 +131,42 @@ TEST(LocalKernelsTest, DotsOfRowsAndSquares) {
           std::inner_product(from, from + columns, y.begin() + i * columns, 0.0);
       EXPECT_NEAR(dots[static_cast<std::size_t>(i)], expected, 1e-4) << columns;
     }
+  }
+}
+
+TEST(LocalKernelsTest, SquaresOfManyValues) {
+  for (const std::size_t count : {std::size_t{1}, std::size_t{4096}, std::size_t{10'007}}) {
+    const auto x = Values(count, 5);
+    const double expected = std::inner_product(x.begin(), x.end(), x.begin(), 0.0);
+    EXPECT_NEAR(SumOfSquares(static_cast<std::int64_t>(count), x.data()), expected,
+                1e-5 * expected);
+  }
+}
+
+TEST(LocalKernelsTest, ColumnsAreAddedRowByRow) {
+  for (const std::int64_t columns : {1, 16, 37}) {
+    constexpr std::int64_t kRows = 5;
+    const auto x = Values(static_cast<std::size_t>(kRows * columns), 6);
+    std::vector<float> sums(static_cast<std::size_t>(columns), 0.5f);
+    std::vector<float> expected = sums;
+    for (std::size_t i = 0; i < x.size(); ++i) expected[i % expected.size()] += x[i];
+    AddColumnSums(kRows, columns, x.data(), sums.data());
+    EXPECT_EQ(sums, expected);
+  }
+}
+
+TEST(LocalKernelsTest, GatesAreOpenAboveZero) {
+  auto x = Values(37, 7);
+  x[3] = 0;
+  x[20] = std::numeric_limits<float>::quiet_NaN();
+  const auto signal = Values(37, 8);
+  std::vector<float> gates(x.size(), 7), back(x.size(), 7);
+  OpenGates(37, x.data(), gates.data());
+  PullThroughGates(37, x.data(), signal.data(), back.data());
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    const bool open = !(x[i] <= 0);  // as in LibTorch, NaN goes on
+    EXPECT_EQ(gates[i], open ? 1 : 0) << i;
+    EXPECT_EQ(back[i], open ? signal[i] : 0) << i;
   }
 }
 

@@ -102,7 +102,10 @@ class ActivationNetwork : public ActivationEvaluator {
     if (request.on_part) request.on_part(part);
   }
 
-  at::Tensor RunModel() { return evaluator_.model().Forward(evaluator_.input()); }
+  // The input is cut out of its memory before the model runs: that is none of its operations.
+  std::function<at::Tensor()> Model() {
+    return [this, input = evaluator_.input()] { return evaluator_.model().Forward(input); };
+  }
 
   Status RecordOn(std::span<const std::uint32_t> examples, OperationTape& tape) {
     NDCAO_TRY(evaluator_.Select(examples));
@@ -110,7 +113,7 @@ class ActivationNetwork : public ActivationEvaluator {
       const c10::InferenceMode guard;
       // Of one example a view may be what is a copy of more.
       const Spent& spent = examples.size() > 1 ? plan_.spent : Spent();
-      tape = OperationTape::Record([&] { return RunModel(); }, plan_.keep, spent, std::move(tape));
+      tape = OperationTape::Record(Model(), plan_.keep, spent, std::move(tape));
     });
   }
 
@@ -127,9 +130,8 @@ class ActivationNetwork : public ActivationEvaluator {
                                        std::span<const std::size_t> watch) {
       forwards += examples;
       Begin(request, ProbePart::kForward);
-      ChangedPass pass = plan_.plan.whole_passes.empty()
-                             ? tape.Recompute(changes, watch)
-                             : ForwardWith([&] { return RunModel(); }, changes, watch);
+      ChangedPass pass = plan_.plan.whole_passes.empty() ? tape.Recompute(changes, watch)
+                                                         : ForwardWith(Model(), changes, watch);
       Begin(request, ProbePart::kPerturb);
       return pass;
     };

@@ -27,6 +27,7 @@ bool OthersUnchanged(const at::Tensor& rows, const at::Tensor& other_first) {
 }  // namespace
 
 at::Tensor ExampleAxis::Rows(const at::Tensor& result) const {
+  if (split.empty() && dim == 0 && result.dim() == 2) return result;
   const at::Tensor apart =
       split.empty() ? result
                     : result.reshape(WithExamples(split, ExamplesIn(*this, result.sizes())));
@@ -35,7 +36,7 @@ at::Tensor ExampleAxis::Rows(const at::Tensor& result) const {
 }
 
 at::Tensor ExampleAxis::Result(const at::Tensor& rows, at::IntArrayRef sizes) const {
-  if (split.empty() && dim == 0) return rows.view(sizes);
+  if (split.empty() && dim == 0) return rows.sizes() == sizes ? rows : rows.view(sizes);
   std::vector<std::int64_t> apart =
       split.empty() ? sizes.vec() : WithExamples(split, ExamplesIn(*this, sizes));
   std::vector<std::int64_t> first = apart;

@@ -188,6 +188,38 @@ template <typename Value>
   return all;
 }
 
+[[gnu::always_inline]] inline void ColumnSumsBody(std::int64_t rows, std::int64_t columns,
+                                                  const float* __restrict x,
+                                                  float* __restrict sums) {
+  for (std::int64_t i = 0; i < rows; ++i, x += columns) {
+    for (std::int64_t j = 0; j < columns; ++j) sums[j] += x[j];
+  }
+}
+
+[[gnu::always_inline]] inline void OpenGatesBody(std::int64_t count, const float* x, float* gates) {
+  std::int64_t i = 0;
+  for (; i + kLanes <= count; i += kLanes) {
+    Lanes values;
+    std::memcpy(&values, x + i, sizeof(Lanes));
+    const Lanes open = values <= 0 ? Lanes{} : Lanes{} + 1;
+    std::memcpy(gates + i, &open, sizeof(Lanes));
+  }
+  for (; i < count; ++i) gates[i] = x[i] <= 0 ? 0.0f : 1.0f;
+}
+
+[[gnu::always_inline]] inline void PullGatesBody(std::int64_t count, const float* x,
+                                                 const float* signal, float* back) {
+  std::int64_t i = 0;
+  for (; i + kLanes <= count; i += kLanes) {
+    Lanes values, signals;
+    std::memcpy(&values, x + i, sizeof(Lanes));
+    std::memcpy(&signals, signal + i, sizeof(Lanes));
+    const Lanes through = values <= 0 ? Lanes{} : signals;
+    std::memcpy(back + i, &through, sizeof(Lanes));
+  }
+  for (; i < count; ++i) back[i] = x[i] <= 0 ? 0.0f : signal[i];
+}
+
 // The same operations in the same order on any processor.
 #if defined(__x86_64__)
 #define NDCAO_AVX2 [[gnu::target("avx2")]]
@@ -224,6 +256,28 @@ NDCAO_AVX2 double DotRowsAvx2(std::int64_t rows, std::int64_t columns, const flo
 NDCAO_AVX512 double DotRowsAvx512(std::int64_t rows, std::int64_t columns, const float* x,
                                   const float* y, float* dots) {
   return DotRowsBody(rows, columns, x, y, dots);
+}
+NDCAO_AVX2 void ColumnSumsAvx2(std::int64_t rows, std::int64_t columns, const float* x,
+                               float* sums) {
+  ColumnSumsBody(rows, columns, x, sums);
+}
+NDCAO_AVX512 void ColumnSumsAvx512(std::int64_t rows, std::int64_t columns, const float* x,
+                                   float* sums) {
+  ColumnSumsBody(rows, columns, x, sums);
+}
+NDCAO_AVX2 void OpenGatesAvx2(std::int64_t count, const float* x, float* gates) {
+  OpenGatesBody(count, x, gates);
+}
+NDCAO_AVX512 void OpenGatesAvx512(std::int64_t count, const float* x, float* gates) {
+  OpenGatesBody(count, x, gates);
+}
+NDCAO_AVX2 void PullGatesAvx2(std::int64_t count, const float* x, const float* signal,
+                              float* back) {
+  PullGatesBody(count, x, signal, back);
+}
+NDCAO_AVX512 void PullGatesAvx512(std::int64_t count, const float* x, const float* signal,
+                                  float* back) {
+  PullGatesBody(count, x, signal, back);
 }
 
 enum class Vectors { kNone, kAvx2, kAvx512 };
@@ -272,6 +326,40 @@ double DotRows(std::int64_t rows, std::int64_t columns, const float* x, const fl
   if (kWidest == Vectors::kAvx2) return DotRowsAvx2(rows, columns, x, y, dots);
 #endif
   return DotRowsBody(rows, columns, x, y, dots);
+}
+
+void AddColumnSums(std::int64_t rows, std::int64_t columns, const float* x, float* sums) {
+#if defined(__x86_64__)
+  if (kWidest == Vectors::kAvx512) return ColumnSumsAvx512(rows, columns, x, sums);
+  if (kWidest == Vectors::kAvx2) return ColumnSumsAvx2(rows, columns, x, sums);
+#endif
+  ColumnSumsBody(rows, columns, x, sums);
+}
+
+void OpenGates(std::int64_t count, const float* x, float* gates) {
+#if defined(__x86_64__)
+  if (kWidest == Vectors::kAvx512) return OpenGatesAvx512(count, x, gates);
+  if (kWidest == Vectors::kAvx2) return OpenGatesAvx2(count, x, gates);
+#endif
+  OpenGatesBody(count, x, gates);
+}
+
+void PullThroughGates(std::int64_t count, const float* x, const float* signal, float* back) {
+#if defined(__x86_64__)
+  if (kWidest == Vectors::kAvx512) return PullGatesAvx512(count, x, signal, back);
+  if (kWidest == Vectors::kAvx2) return PullGatesAvx2(count, x, signal, back);
+#endif
+  PullGatesBody(count, x, signal, back);
+}
+
+double SumOfSquares(std::int64_t count, const float* x) {
+  constexpr std::int64_t kTogether = 4096;
+  double sum = 0;
+  for (std::int64_t done = 0; done < count; done += kTogether) {
+    float unused = 0;
+    sum += DotRows(1, std::min(kTogether, count - done), x + done, x + done, &unused);
+  }
+  return sum;
 }
 
 }  // namespace ndcao

@@ -20,12 +20,23 @@ Key KeyOf(const at::Tensor& tensor) { return tensor.unsafeGetTensorImpl(); }
 
 using PullOne = void (*)(const Operation&, const at::Tensor& signal, TailSignals&);
 
+/// The signal, where `values` are above 0.
+at::Tensor Rectified(const at::Tensor& signal, const at::Tensor& values) {
+  if (!signal.is_contiguous() || !values.is_contiguous() || signal.sizes() != values.sizes()) {
+    return at::threshold_backward(signal, values, 0);
+  }
+  at::Tensor back = at::empty(signal.sizes());
+  PullThroughGates(values.numel(), values.data_ptr<float>(), signal.data_ptr<float>(),
+                   back.data_ptr<float>());
+  return back;
+}
+
 void PullRelu(const Operation& op, const at::Tensor& signal, TailSignals& out) {
-  out.Add(op.tensor(0), at::threshold_backward(signal, op.output(), 0));
+  out.Add(op.tensor(0), Rectified(signal, op.output()));
 }
 
 void PullClampMin(const Operation& op, const at::Tensor& signal, TailSignals& out) {
-  out.Add(op.tensor(0), at::threshold_backward(signal, op.tensor(0), 0));
+  out.Add(op.tensor(0), Rectified(signal, op.tensor(0)));
 }
 
 /// Every second entry of a tensor along a dimension, from `start` (0 or 1) on.

@@ -44,7 +44,8 @@ class NetworkEvaluator : public Evaluator {
   ScriptModel& model() { return *model_; }
   /// The examples selected, and their labels; valid until the next selection.
   at::Tensor input() const {
-    return input_.narrow(0, 0, static_cast<std::int64_t>(labels_.size()));
+    const auto count = static_cast<std::int64_t>(labels_.size());
+    return input_.size(0) == count ? input_ : input_.narrow(0, 0, count);
   }
   std::span<const std::int32_t> labels() const { return labels_; }
   /// The outputs for the examples selected; valid until the next. The error

@@ -16,12 +16,15 @@ namespace {
 constexpr std::uint32_t kFirstStream = 1 << 16;
 constexpr std::uint32_t kStreamsPerSite = 64;
 
+double Squares(const at::Tensor& contiguous) {
+  return SumOfSquares(contiguous.numel(), contiguous.data_ptr<float>());
+}
+
 double RootMeanSquare(const std::vector<at::Tensor>& tensors) {
   double sum = 0;
   double count = 0;
   for (const at::Tensor& t : tensors) {
-    const double norm = t.norm().item<double>();
-    sum += norm * norm;
+    sum += Squares(t.contiguous());
     count += static_cast<double>(t.numel());
   }
   return std::sqrt(sum / std::max(1.0, count));
@@ -63,10 +66,25 @@ std::span<float> Values(const at::Tensor& contiguous) {
   return {contiguous.data_ptr<float>(), static_cast<std::size_t>(contiguous.numel())};
 }
 
-double SumOfSquares(std::span<const float> values) {
-  double sum = 0;
-  for (const float value : values) sum += static_cast<double>(value) * value;
-  return sum;
+/// 1 where a rectified result is above 0, else 0.
+at::Tensor GateOf(const at::Tensor& results) {
+  const at::Tensor from = results.contiguous();
+  at::Tensor gate = at::empty(from.sizes());
+  OpenGates(from.numel(), from.data_ptr<float>(), gate.data_ptr<float>());
+  return gate;
+}
+
+/// features · factor of each row, times `share`: [B, r].
+at::Tensor Weighted(const at::Tensor& features, const at::Tensor& factors, float share) {
+  at::Tensor weighted = at::empty(features.sizes());
+  const auto r = static_cast<std::size_t>(features.size(1));
+  for (std::size_t b = 0; b < Values(factors).size(); ++b) {
+    const float factor = Values(factors)[b] * share;
+    for (std::size_t i = b * r; i < (b + 1) * r; ++i) {
+      Values(weighted)[i] = Values(features)[i] * factor;
+    }
+  }
+  return weighted;
 }
 
 /// c: [B], where the loss is finite; an example that is not teaches nothing.
@@ -90,7 +108,7 @@ at::Tensor Unforeseen(const at::Tensor& response, const at::Tensor& direction,
   for (std::size_t b = 0; b < Values(rest).size(); ++b) {
     Values(rest)[b] = Values(response)[b] - Values(rest)[b];
   }
-  sums.unforeseen += SumOfSquares(Values(rest));
+  sums.unforeseen += Squares(rest);
   return rest;
 }
 
@@ -123,8 +141,7 @@ SiteProbe::SiteProbe(const TorchSite& site, const ProbeSite& described, std::siz
   std::vector<at::Tensor> gates;
   for (std::size_t i = 0; i < results_.size(); ++i) {
     const at::Tensor rows = site.points[i].axis.Rows(results_[i]);
-    const at::Tensor open = at::ones({}).expand(rows.sizes());
-    gates.push_back(site.points[i].rectified ? at::threshold_backward(open, rows, 0) : open);
+    gates.push_back(site.points[i].rectified ? GateOf(rows) : at::ones({}).expand(rows.sizes()));
   }
   gate_ = gates.size() == 1 ? gates[0] : at::cat(gates, 1);
 }
@@ -215,6 +232,7 @@ at::Tensor Signs(std::uint64_t seed, std::uint64_t step, std::uint32_t stream, s
 }
 
 std::vector<at::Tensor> AtPoints(const TorchSite& site, const at::Tensor& signal) {
+  if (site.points.size() == 1) return {signal};
   std::vector<at::Tensor> parts;
   std::int64_t from = 0;
   for (const ProbePoint& point : site.points) {
@@ -279,12 +297,12 @@ void LearnSite(const TorchSite& site, const ProbeSite& described, const CleanPas
     const ProbeAnswer answered = answer(k);
     const Probe& probe = answered.probe;
     const at::Tensor response = Response(answered, clean);
-    sums.observed += SumOfSquares(Values(response));
+    sums.observed += Squares(response);
     if (request.learned) {
       const at::Tensor direction = probe.direction.contiguous();
       const at::Tensor unforeseen = Unforeseen(response, direction, estimate, sums);
       if (!clean.features.defined()) continue;
-      const at::Tensor weighted = clean.features * (unforeseen * share).unsqueeze(1);
+      const at::Tensor weighted = Weighted(clean.features, unforeseen, static_cast<float>(share));
       at::from_blob(sums.correction.data(), estimator.sizes()).addmm_(weighted.t(), direction);
     } else if (described.kind == SiteKind::kWeights) {
       AddWeightSigns(site, *clean.tape, probe, response * share, memory, gradient);

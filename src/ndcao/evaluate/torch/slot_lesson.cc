@@ -14,9 +14,16 @@ constexpr float kGain = 1.5f;
 at::Tensor Features(const at::Tensor& error, std::span<const float> whitener) {
   const std::int64_t r = error.size(1);
   const at::Tensor inverse = at::from_blob(const_cast<float*>(whitener.data()), {r, r});
-  const at::Tensor white = at::mm(error, inverse);
-  const at::Tensor reach = (white * error).sum(1, true) * (1.0f / static_cast<float>(r));
-  return white * (kGain / (1 + reach));
+  at::Tensor features = at::mm(error, inverse);
+  const float* e = error.data_ptr<float>();
+  float* white = features.data_ptr<float>();
+  for (std::int64_t b = 0; b < error.size(0); ++b, e += r, white += r) {
+    float reach = 0;
+    for (std::int64_t i = 0; i < r; ++i) reach += white[i] * e[i];
+    const float gain = kGain / (1 + reach * (1.0f / static_cast<float>(r)));
+    for (std::int64_t i = 0; i < r; ++i) white[i] *= gain;
+  }
+  return features;
 }
 
 void CountFinite(const at::Tensor& losses, ProbeSums& sums) {

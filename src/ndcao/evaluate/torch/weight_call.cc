@@ -120,11 +120,24 @@ void AddConvolution(const WeightCall& call, const Operation& operation, const at
   if (call.bias) memory.Like(operation.tensor(*call.bias), flat).add_(bias);
 }
 
+at::Tensor AsRows(const at::Tensor& t) { return t.dim() == 2 ? t : t.reshape({-1, t.size(-1)}); }
+
+/// The gradient of a bias: what its rows' signals add up to.
+void AddBias(const at::Tensor& bias, const at::Tensor& rows, const ParameterMemory& memory,
+             const at::Tensor& flat) {
+  at::Tensor gradient = memory.Like(bias, flat);
+  if (!rows.is_contiguous() || !gradient.is_contiguous()) {
+    gradient.add_(rows.sum(0));
+    return;
+  }
+  AddColumnSums(rows.size(0), rows.size(1), rows.data_ptr<float>(), gradient.data_ptr<float>());
+}
+
 void AddProduct(const WeightCall& call, const Operation& operation, const at::Tensor& input,
                 const at::Tensor& signal, const ParameterMemory& memory, const at::Tensor& flat) {
-  const at::Tensor rows = signal.reshape({-1, signal.size(-1)});
+  const at::Tensor rows = AsRows(signal);
   if (call.weight) {
-    const at::Tensor inputs = input.reshape({-1, input.size(-1)});
+    const at::Tensor inputs = AsRows(input);
     at::Tensor weights = memory.Like(operation.tensor(*call.weight), flat);
     if (call.role == WeightRole::kLinear) {
       weights.addmm_(rows.t(), inputs);
@@ -132,7 +145,7 @@ void AddProduct(const WeightCall& call, const Operation& operation, const at::Te
       weights.addmm_(inputs.t(), rows);
     }
   }
-  if (call.bias) memory.Like(operation.tensor(*call.bias), flat).add_(rows.sum(0));
+  if (call.bias) AddBias(operation.tensor(*call.bias), rows, memory, flat);
 }
 
 bool AllOnes(const c10::IValue& list) {

@@ -12,7 +12,7 @@ class NumbersTest(Program):
     def test_numbers_do_not_wrap_around(self):
         for flag in ("--seed", "--batch", "--evaluations", "--staleness-limit"):
             self.refused(*SPHERE, "--budget", "1k", flag, "-1", says=flag)
-        self.refused(*SPHERE, "--budget", "1k", "--seed", "99999999999999999999", says="--seed 9999")
+        self.refused(*SPHERE, "--budget", "1k", "--seed", "99999999999999999999", says="--seed: 9999")
         self.run_ndcao(*SPHERE, "--budget", "1k", "--seed", str(2**63 - 1), "--out",
                        self.path("run"))
         self.assertIn(f"seed = {2**63 - 1}", self.run_ndcao("inspect", self.path("run")).stdout)
@@ -29,6 +29,12 @@ class NumbersTest(Program):
         self.refused(*SPHERE, "--max-seconds", "1e30", says="--max-seconds 1e+30")
         self.refused(*SPHERE, "--budget", "1k", "--exec-timeout", "0", says="expected more than 0")
         self.refused("bench", "throughput", "--seconds", "nan", says="--seconds")
+
+    def test_what_is_no_number_is_told_what_is(self):
+        self.refused(*SPHERE, "--budget", "1k", "--rate", "x", says="x: expected a finite number")
+        self.refused(*SPHERE, "--budget", "1k", "--batch", "1e3",
+                     says="--batch: 1e3: expected a whole number from 0 to 1844")
+        self.refused("bench", "throughput", "--batch", "many", says="expected a whole number")
 
 
 class PathsTest(Program):
@@ -56,6 +62,8 @@ class AgreementTest(Program):
         pathlib.Path(self.path("theta.bin")).write_bytes(bytes(200))
         self.refused_run("--budget", "1k", "--init", self.path("theta.bin"), "--init-zeros", "50",
                          says="--init and --init-zeros")
+        pathlib.Path(self.path("two.toml")).write_text('config = "one.toml"\n')
+        self.refused_run("--config", self.path("two.toml"), says="key 'config' is unknown")
         pathlib.Path(self.path("one.toml")).write_text("seed = 1\n")
         self.refused_run("--config", self.path("one.toml"), "--config", self.path("one.toml"),
                          says="only one file")
@@ -80,6 +88,11 @@ class AgreementTest(Program):
         for flags in (["--screening", "4"], ["--evaluations", "8"]):
             self.refused_run("--probe", "activations", *budget, *flags, says="--probe weights")
 
+    def test_a_function_has_no_network(self):
+        for flags in (["--model", "lenet5"], ["--data", "mnist"], ["--data-dir", "there"]):
+            self.refused_run("--budget", "1k", *flags,
+                             says=f"{' '.join(flags)}: it belongs to a network, and function:")
+
     def test_a_block_of_another_optimizer_may_need_them(self):
         pathlib.Path(self.path("blocks.toml")).write_text(
             '[[block]]\npattern = ".*"\noptimizer = "spsa"\n')
@@ -90,6 +103,9 @@ class AgreementTest(Program):
 class VerbsTest(Program):
     def test_a_verb_that_is_none_is_named(self):
         self.refused("trian", "--budget", "1k", says="'trian' is no verb; there are: train, resume")
+
+    def test_verbs_of_a_verb_are_named_too(self):
+        self.refused("bench", "trian", says="'trian' is no verb; there are: journal, memory")
 
     def test_verbs_that_end_no_run_write_no_report(self):
         self.refused("worker", "--journal", "file:run", "--no-report", says="--no-report")

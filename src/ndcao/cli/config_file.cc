@@ -27,7 +27,7 @@ bool Gives(const std::vector<std::string>& arguments, std::string_view name) {
 
 Status CheckKey(const CLI::App& verb, const std::string& path, const std::string& name) {
   const std::string flag = name == "block" ? "block-config" : name;
-  if (verb.get_option_no_throw("--" + flag) != nullptr) return Ok();
+  if (flag != "config" && verb.get_option_no_throw("--" + flag) != nullptr) return Ok();
   return Invalid(
       fmt::format("--config {}: key '{}' is unknown; allowed: the flags that 'ndcao {} --help' "
                   "shows, without dashes, and [[block]] tables",

@@ -10,18 +10,21 @@
 namespace ndcao {
 namespace {
 
-Status CheckNumber(const CLI::Option& option, const std::string& text) {
-  const std::string type = option.get_type_name();
-  const std::string flag = option.get_name();
-  if (type.starts_with("UINT")) {
-    errno = 0;
-    std::strtoull(text.c_str(), nullptr, 0);
-    if (!text.starts_with("-") && errno != ERANGE) return Ok();
-    return Invalid(fmt::format("{} {}: expected a whole number from 0 to {}", flag, text,
-                               std::numeric_limits<std::uint64_t>::max()));
-  }
-  if (!type.starts_with("FLOAT") || std::isfinite(std::strtod(text.c_str(), nullptr))) return Ok();
-  return Invalid(fmt::format("{} {}: expected a finite number", flag, text));
+/// What is wrong with the text of an unsigned number or another one; empty: nothing.
+std::string FaultOfUnsigned(const std::string& text) {
+  char* end = nullptr;
+  errno = 0;
+  std::strtoull(text.c_str(), &end, 0);
+  if (*end == 0 && end != text.c_str() && !text.starts_with("-") && errno != ERANGE) return "";
+  return fmt::format("{}: expected a whole number from 0 to {}", text,
+                     std::numeric_limits<std::uint64_t>::max());
+}
+
+std::string FaultOfNumber(const std::string& text) {
+  char* end = nullptr;
+  const double value = std::strtod(text.c_str(), &end);
+  if (*end == 0 && end != text.c_str() && std::isfinite(value)) return "";
+  return text + ": expected a finite number";
 }
 
 Status NotBoth(bool one, bool other, const std::string& flags, const std::string& what) {
@@ -36,25 +39,27 @@ Status Belongs(bool given, const std::string& flag, bool fits, const std::string
   return Invalid(fmt::format("{}: it belongs to {}", flag, to));
 }
 
-Status CheckVerb(const CLI::App& app, const std::vector<std::string>& arguments) {
-  if (arguments.empty() || arguments.front().starts_with("-")) return Ok();
-  std::vector<std::string> verbs;
-  for (const CLI::App* verb : app.get_subcommands([](const CLI::App*) { return true; })) {
-    if (verb->get_name() == arguments.front()) return Ok();
-    verbs.push_back(verb->get_name());
+Status CheckVerb(const CLI::App& app, std::span<const std::string> arguments) {
+  const auto verbs = app.get_subcommands([](const CLI::App*) { return true; });
+  if (verbs.empty() || arguments.empty() || arguments.front().starts_with("-")) return Ok();
+  std::vector<std::string> names;
+  for (const CLI::App* verb : verbs) {
+    if (verb->get_name() == arguments.front()) return CheckVerb(*verb, arguments.subspan(1));
+    names.push_back(verb->get_name());
   }
   return Invalid(
-      fmt::format("'{}' is no verb; there are: {}", arguments.front(), fmt::join(verbs, ", ")));
+      fmt::format("'{}' is no verb; there are: {}", arguments.front(), fmt::join(names, ", ")));
 }
 
-Status CheckNumbers(const CLI::App& app) {
-  for (const CLI::App* verb : app.get_subcommands()) {
-    for (const CLI::Option* option : verb->get_options()) {
-      for (const std::string& text : option->results()) NDCAO_TRY(CheckNumber(*option, text));
+void CheckNumbers(CLI::App& app) {
+  for (CLI::App* verb : app.get_subcommands([](const CLI::App*) { return true; })) {
+    for (CLI::Option* option : verb->get_options()) {
+      const std::string type = option->get_type_name();
+      if (type.starts_with("UINT")) option->check(CLI::Validator(FaultOfUnsigned, ""));
+      if (type.starts_with("FLOAT")) option->check(CLI::Validator(FaultOfNumber, ""));
     }
-    NDCAO_TRY(CheckNumbers(*verb));  // bench has verbs of its own
+    CheckNumbers(*verb);  // bench has verbs of its own
   }
-  return Ok();
 }
 
 Status CheckFlagsAgree(const RunOptions& options) {
@@ -63,6 +68,12 @@ Status CheckFlagsAgree(const RunOptions& options) {
                     "how long to train"));
   NDCAO_TRY(NotBoth(!options.init.empty(), options.init_zeros > 0, "--init and --init-zeros",
                     "where the parameters begin"));
+  const std::string own = fmt::format("a network, and {} has none", options.objective);
+  const bool network = !IsWithoutNetwork(options.objective);
+  NDCAO_TRY(
+      Belongs(options.model != options.usual_model, "--model " + options.model, network, own));
+  NDCAO_TRY(Belongs(options.data != usual.data, "--data " + options.data, network, own));
+  NDCAO_TRY(Belongs(!options.data_dir.empty(), "--data-dir " + options.data_dir, network, own));
   const bool async = options.mode == "async";
   NDCAO_TRY(Belongs(options.async_clock != usual.async_clock,
                     "--async-clock " + options.async_clock, async, "--mode async"));

@@ -3,19 +3,21 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <span>
 #include <string>
-#include <vector>
 
 #include "ndcao/base/result.h"
 #include "ndcao/cli/run_options.h"
 
 namespace ndcao {
 
-/// The first argument is a verb of `app`, or a flag, or missing.
-Status CheckVerb(const CLI::App& app, const std::vector<std::string>& arguments);
+/// The first argument is a verb of `app`, or a flag, or missing; so is what follows a verb that has
+/// verbs of its own.
+Status CheckVerb(const CLI::App& app, std::span<const std::string> arguments);
 
-/// Unsigned numbers of the verb that was chosen are not negative and fit, and others are finite.
-Status CheckNumbers(const CLI::App& app);
+/// Has every verb refuse numbers that are none, unsigned ones that are negative or do not fit, and
+/// others that are not finite.
+void CheckNumbers(CLI::App& app);
 
 /// An error if `flag` is `given` but does not fit: it belongs `to` something that this run is not.
 Status Belongs(bool given, const std::string& flag, bool fits, const std::string& to);

@@ -45,6 +45,7 @@ int Main(int argc, char** argv) {
   AddSimulate(app, action);
   AddReport(app, action);
   AddCases(app, action);
+  CheckNumbers(app);
   const Status verb = CheckVerb(app, arguments);
   if (!verb.ok()) {
     spdlog::error("{} (see ndcao --help)", verb.error().message());
@@ -62,11 +63,6 @@ int Main(int argc, char** argv) {
     return app.exit(request);
   } catch (const CLI::ParseError& error) {
     spdlog::error("{} (see ndcao --help, ndcao VERB --help)", error.what());
-    return kExitUsage;
-  }
-  const Status numbers = CheckNumbers(app);
-  if (!numbers.ok()) {
-    spdlog::error("{}", numbers.error().message());
     return kExitUsage;
   }
   return action();

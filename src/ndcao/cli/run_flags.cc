@@ -105,6 +105,7 @@ void AddEvaluationOptions(CLI::App& verb, RunOptions& options) {
 }  // namespace
 
 void AddRunOptions(CLI::App& verb, RunOptions& options) {
+  options.usual_model = options.model;
   verb.add_option("--model", options.model,
                   "One of " + Joined(ZooNames()) + ", or a TorchScript FILE.pt");
   verb.add_option(

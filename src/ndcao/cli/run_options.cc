@@ -279,6 +279,10 @@ Result<std::uint64_t> ParseQuantity(const std::string& flag, const std::string& 
 
 bool IsTorchScript(const std::string& model) { return model.ends_with(".pt"); }
 
+bool IsWithoutNetwork(const std::string& objective) {
+  return objective.starts_with(kExec) || objective.starts_with(kFunction);
+}
+
 Result<std::shared_ptr<const Dataset>> LoadRunData(const RunSpec& spec,
                                                    const std::string& data_dir) {
   DataOptions options;

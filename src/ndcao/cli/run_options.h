@@ -17,6 +17,7 @@ namespace ndcao {
 /// As given on the command line.
 struct RunOptions {
   std::string model = "mlp:784-32-10";
+  std::string usual_model = model;  ///< What the verb has without --model.
   std::string data = "fashion-mnist";
   std::string data_dir;
   std::uint32_t train_limit = 0;
@@ -69,6 +70,9 @@ Result<std::unique_ptr<Problem>> MakeProblem(RunSpec& spec, const ProblemSources
 
 /// A TorchScript file, not a name of the zoo.
 bool IsTorchScript(const std::string& model);
+
+/// An objective that takes the place of a network: exec:PROGRAM, function:NAME:N.
+bool IsWithoutNetwork(const std::string& objective);
 /// The data set of a run.
 Result<std::shared_ptr<const Dataset>> LoadRunData(const RunSpec& spec,
                                                    const std::string& data_dir);

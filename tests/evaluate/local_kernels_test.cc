@@ -161,7 +161,7 @@ TEST(LocalKernelsTest, GatesAreOpenAboveZero) {
   x[20] = std::numeric_limits<float>::quiet_NaN();
   const auto signal = Values(37, 8);
   std::vector<float> gates(x.size(), 7), back(x.size(), 7);
-  OpenGates(37, x.data(), gates.data());
+  PullThroughGates(37, x.data(), nullptr, gates.data());
   PullThroughGates(37, x.data(), signal.data(), back.data());
   for (std::size_t i = 0; i < x.size(); ++i) {
     const bool open = !(x[i] <= 0);  // as in LibTorch, NaN goes on

@@ -51,14 +51,14 @@ Status CheckVerb(const CLI::App& app, std::span<const std::string> arguments) {
       fmt::format("'{}' is no verb; there are: {}", arguments.front(), fmt::join(names, ", ")));
 }
 
-void CheckNumbers(CLI::App& app) {
+void AddNumberChecks(CLI::App& app) {
   for (CLI::App* verb : app.get_subcommands([](const CLI::App*) { return true; })) {
     for (CLI::Option* option : verb->get_options()) {
       const std::string type = option->get_type_name();
       if (type.starts_with("UINT")) option->check(CLI::Validator(FaultOfUnsigned, ""));
       if (type.starts_with("FLOAT")) option->check(CLI::Validator(FaultOfNumber, ""));
     }
-    CheckNumbers(*verb);  // bench has verbs of its own
+    AddNumberChecks(*verb);  // bench has verbs of its own
   }
 }
 

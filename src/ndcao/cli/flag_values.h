@@ -17,7 +17,7 @@ Status CheckVerb(const CLI::App& app, std::span<const std::string> arguments);
 
 /// Has every verb refuse numbers that are none, unsigned ones that are negative or do not fit, and
 /// others that are not finite.
-void CheckNumbers(CLI::App& app);
+void AddNumberChecks(CLI::App& app);
 
 /// An error if `flag` is `given` but does not fit: it belongs `to` something that this run is not.
 Status Belongs(bool given, const std::string& flag, bool fits, const std::string& to);

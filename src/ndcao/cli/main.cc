@@ -45,7 +45,7 @@ int Main(int argc, char** argv) {
   AddSimulate(app, action);
   AddReport(app, action);
   AddCases(app, action);
-  CheckNumbers(app);
+  AddNumberChecks(app);
   const Status verb = CheckVerb(app, arguments);
   if (!verb.ok()) {
     spdlog::error("{} (see ndcao --help)", verb.error().message());

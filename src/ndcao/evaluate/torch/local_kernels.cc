@@ -196,28 +196,17 @@ template <typename Value>
   }
 }
 
-[[gnu::always_inline]] inline void OpenGatesBody(std::int64_t count, const float* x, float* gates) {
-  std::int64_t i = 0;
-  for (; i + kLanes <= count; i += kLanes) {
-    Lanes values;
-    std::memcpy(&values, x + i, sizeof(Lanes));
-    const Lanes open = values <= 0 ? Lanes{} : Lanes{} + 1;
-    std::memcpy(gates + i, &open, sizeof(Lanes));
-  }
-  for (; i < count; ++i) gates[i] = x[i] <= 0 ? 0.0f : 1.0f;
-}
-
 [[gnu::always_inline]] inline void PullGatesBody(std::int64_t count, const float* x,
                                                  const float* signal, float* back) {
   std::int64_t i = 0;
   for (; i + kLanes <= count; i += kLanes) {
-    Lanes values, signals;
+    Lanes values, signals = Lanes{} + 1;
     std::memcpy(&values, x + i, sizeof(Lanes));
-    std::memcpy(&signals, signal + i, sizeof(Lanes));
+    if (signal != nullptr) std::memcpy(&signals, signal + i, sizeof(Lanes));
     const Lanes through = values <= 0 ? Lanes{} : signals;
     std::memcpy(back + i, &through, sizeof(Lanes));
   }
-  for (; i < count; ++i) back[i] = x[i] <= 0 ? 0.0f : signal[i];
+  for (; i < count; ++i) back[i] = x[i] <= 0 ? 0 : signal != nullptr ? signal[i] : 1;
 }
 
 // The same operations in the same order on any processor.
@@ -264,12 +253,6 @@ NDCAO_AVX2 void ColumnSumsAvx2(std::int64_t rows, std::int64_t columns, const fl
 NDCAO_AVX512 void ColumnSumsAvx512(std::int64_t rows, std::int64_t columns, const float* x,
                                    float* sums) {
   ColumnSumsBody(rows, columns, x, sums);
-}
-NDCAO_AVX2 void OpenGatesAvx2(std::int64_t count, const float* x, float* gates) {
-  OpenGatesBody(count, x, gates);
-}
-NDCAO_AVX512 void OpenGatesAvx512(std::int64_t count, const float* x, float* gates) {
-  OpenGatesBody(count, x, gates);
 }
 NDCAO_AVX2 void PullGatesAvx2(std::int64_t count, const float* x, const float* signal,
                               float* back) {
@@ -334,14 +317,6 @@ void AddColumnSums(std::int64_t rows, std::int64_t columns, const float* x, floa
   if (kWidest == Vectors::kAvx2) return ColumnSumsAvx2(rows, columns, x, sums);
 #endif
   ColumnSumsBody(rows, columns, x, sums);
-}
-
-void OpenGates(std::int64_t count, const float* x, float* gates) {
-#if defined(__x86_64__)
-  if (kWidest == Vectors::kAvx512) return OpenGatesAvx512(count, x, gates);
-  if (kWidest == Vectors::kAvx2) return OpenGatesAvx2(count, x, gates);
-#endif
-  OpenGatesBody(count, x, gates);
 }
 
 void PullThroughGates(std::int64_t count, const float* x, const float* signal, float* back) {

@@ -54,10 +54,7 @@ double DotRows(std::int64_t rows, std::int64_t columns, const float* x, const fl
 /// sums[j] += Σ_i x[i][j] of `rows` rows of `columns` values, one row after the other.
 void AddColumnSums(std::int64_t rows, std::int64_t columns, const float* x, float* sums);
 
-/// gates[i] = x[i] ≤ 0 ? 0 : 1, of `count` values.
-void OpenGates(std::int64_t count, const float* x, float* gates);
-
-/// back[i] = x[i] ≤ 0 ? 0 : signal[i], of `count` values.
+/// back[i] = x[i] ≤ 0 ? 0 : signal[i], of `count` values. `signal` may be null: ones.
 void PullThroughGates(std::int64_t count, const float* x, const float* signal, float* back);
 
 /// Σ x² of `count` values; of every 4,096 of them in sixteen sums side by side.

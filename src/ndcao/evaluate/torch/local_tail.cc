@@ -22,7 +22,9 @@ using PullOne = void (*)(const Operation&, const at::Tensor& signal, TailSignals
 
 /// The signal, where `values` are above 0.
 at::Tensor Rectified(const at::Tensor& signal, const at::Tensor& values) {
-  if (!signal.is_contiguous() || !values.is_contiguous() || signal.sizes() != values.sizes()) {
+  const bool plain = signal.is_contiguous() && values.is_contiguous() &&
+                     signal.scalar_type() == at::kFloat && values.scalar_type() == at::kFloat;
+  if (!plain || signal.sizes() != values.sizes()) {
     return at::threshold_backward(signal, values, 0);
   }
   at::Tensor back = at::empty(signal.sizes());

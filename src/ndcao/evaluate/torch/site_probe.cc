@@ -70,19 +70,18 @@ std::span<float> Values(const at::Tensor& contiguous) {
 at::Tensor GateOf(const at::Tensor& results) {
   const at::Tensor from = results.contiguous();
   at::Tensor gate = at::empty(from.sizes());
-  OpenGates(from.numel(), from.data_ptr<float>(), gate.data_ptr<float>());
+  PullThroughGates(from.numel(), from.data_ptr<float>(), nullptr, gate.data_ptr<float>());
   return gate;
 }
 
 /// features · factor of each row, times `share`: [B, r].
 at::Tensor Weighted(const at::Tensor& features, const at::Tensor& factors, float share) {
   at::Tensor weighted = at::empty(features.sizes());
-  const auto r = static_cast<std::size_t>(features.size(1));
-  for (std::size_t b = 0; b < Values(factors).size(); ++b) {
-    const float factor = Values(factors)[b] * share;
-    for (std::size_t i = b * r; i < (b + 1) * r; ++i) {
-      Values(weighted)[i] = Values(features)[i] * factor;
-    }
+  const std::span<const float> from = Values(features);
+  const std::span<float> to = Values(weighted);
+  const std::size_t r = from.size() / Values(factors).size();
+  for (std::size_t i = 0; const float factor : Values(factors)) {
+    for (const std::size_t end = i + r; i < end; ++i) to[i] = from[i] * (factor * share);
   }
   return weighted;
 }
@@ -92,9 +91,12 @@ at::Tensor Response(const ProbeAnswer& answer, const CleanPass& clean) {
   if (answer.probe.scale == 0) return at::zeros_like(clean.losses);
   at::Tensor response = at::empty_like(clean.losses);
   const auto factor = static_cast<float>(1 / answer.probe.scale);
-  for (std::size_t b = 0; b < Values(response).size(); ++b) {
-    const float c = (Values(answer.losses)[b] - Values(clean.losses)[b]) * factor;
-    Values(response)[b] = std::isfinite(c) ? c : 0;
+  const std::span<const float> moved = Values(answer.losses);
+  const std::span<const float> still = Values(clean.losses);
+  const std::span<float> responses = Values(response);
+  for (std::size_t b = 0; b < responses.size(); ++b) {
+    const float c = (moved[b] - still[b]) * factor;
+    responses[b] = std::isfinite(c) ? c : 0;
   }
   return response;
 }

@@ -143,6 +143,12 @@ class PastTest(Program):
         shown = self.json("inspect", self.path("run"), "--json")
         self.assertEqual(shown["blocks"], 8)
 
+    def test_nothing_is_written_over_what_the_run_is_read_from(self):
+        for name in ("initial.bin", "spec.toml", "journal/00000000000000000000.log"):
+            self.refused("replay", self.path("run"), "--params", self.path(f"run/{name}"),
+                         says="write to another one")
+        self.json("replay", self.path("run"), "--params", self.path("run/again.bin"), "--json")
+
     def test_one_block_alone(self):
         self.json("replay", self.path("run"), "--json", "--params", self.path("whole.bin"))
         whole = struct.unpack("<200f", pathlib.Path(self.path("whole.bin")).read_bytes())

@@ -89,7 +89,8 @@ class AgreementTest(Program):
             self.refused_run("--probe", "activations", *budget, *flags, says="--probe weights")
 
     def test_a_function_has_no_network(self):
-        for flags in (["--model", "lenet5"], ["--data", "mnist"], ["--data-dir", "there"]):
+        for flags in (["--model", "lenet5"], ["--data", "mnist"], ["--data-dir", "there"],
+                      ["--train-limit", "100"], ["--hold-out", "100"]):
             self.refused_run("--budget", "1k", *flags,
                              says=f"{' '.join(flags)}: it belongs to a network, and function:")
 

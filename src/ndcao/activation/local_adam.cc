@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "ndcao/base/widest_vectors.h"
+
 namespace ndcao {
 namespace {
 
@@ -62,25 +64,6 @@ template <bool kTwo>
   range.another != nullptr ? MoveParts<true>(range) : MoveParts<false>(range);
 }
 
-// The same IEEE operations on any processor, so the choice never shows in the results.
-void MovePortable(const AdamRange& range) { MoveRange(range); }
-#if defined(__x86_64__)
-[[gnu::target("avx2")]] void MoveAvx2(const AdamRange& range) { MoveRange(range); }
-[[gnu::target("avx512f,avx512dq,prefer-vector-width=512")]] void MoveAvx512(
-    const AdamRange& range) {
-  MoveRange(range);
-}
-#endif
-
-using Move = void (*)(const AdamRange&);
-Move Fastest() {
-#if defined(__x86_64__)
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq")) return MoveAvx512;
-  if (__builtin_cpu_supports("avx2")) return MoveAvx2;
-#endif
-  return MovePortable;
-}
-
 }  // namespace
 
 LocalAdam::Factors LocalAdam::FactorsOf(double rate, std::uint64_t step) {
@@ -91,7 +74,6 @@ LocalAdam::Factors LocalAdam::FactorsOf(double rate, std::uint64_t step) {
 
 void LocalAdam::Update(std::uint64_t begin, std::uint64_t length, std::span<float* const> parts,
                        double scale, double rate, std::uint64_t step, std::span<float> theta) {
-  static const Move kMove = Fastest();
   const auto [move, widen] = FactorsOf(rate, step);
   float* sum = parts.front() + begin;
   for (std::size_t p = 1; p + 1 < parts.size(); ++p) {
@@ -99,8 +81,9 @@ void LocalAdam::Update(std::uint64_t begin, std::uint64_t length, std::span<floa
     for (std::uint64_t i = 0; i < length; ++i) sum[i] += more[i];
     std::fill_n(more, length, 0.0f);
   }
-  kMove({length, sum, parts.size() > 1 ? parts.back() + begin : nullptr, first_.data() + begin,
-         second_.data() + begin, theta.data() + begin, static_cast<float>(scale), move, widen});
+  OnWidest<MoveRange>(AdamRange{length, sum, parts.size() > 1 ? parts.back() + begin : nullptr,
+                                first_.data() + begin, second_.data() + begin, theta.data() + begin,
+                                static_cast<float>(scale), move, widen});
 }
 
 void LocalAdam::Extrapolate(std::uint64_t begin, std::uint64_t length, double rate,

@@ -74,6 +74,10 @@ Status CheckFlagsAgree(const RunOptions& options) {
       Belongs(options.model != options.usual_model, "--model " + options.model, network, own));
   NDCAO_TRY(Belongs(options.data != usual.data, "--data " + options.data, network, own));
   NDCAO_TRY(Belongs(!options.data_dir.empty(), "--data-dir " + options.data_dir, network, own));
+  NDCAO_TRY(Belongs(options.train_limit > 0, fmt::format("--train-limit {}", options.train_limit),
+                    network, own));
+  NDCAO_TRY(
+      Belongs(options.hold_out > 0, fmt::format("--hold-out {}", options.hold_out), network, own));
   const bool async = options.mode == "async";
   NDCAO_TRY(Belongs(options.async_clock != usual.async_clock,
                     "--async-clock " + options.async_clock, async, "--mode async"));

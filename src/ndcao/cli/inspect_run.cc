@@ -12,6 +12,7 @@
 #include "ndcao/cli/export_stages.h"
 #include "ndcao/cli/files.h"
 #include "ndcao/cli/progress.h"
+#include "ndcao/cli/run_directory.h"
 #include "ndcao/cli/run_follower.h"
 #include "ndcao/cli/run_location.h"
 #include "ndcao/cli/run_options.h"
@@ -76,6 +77,7 @@ Result<ParameterVector> FoldBlock(OpenedRun& run, BlockId block) {
 }
 
 Result<int> Replay(const Flags& flags) {
+  NDCAO_TRY(CheckKeepsRuns("--params", flags.out));
   NDCAO_ASSIGN(OpenedRun run, OpenRun(flags, true));
   NDCAO_TRY(run.home->NeedsFold("replay"));
   ParameterVector parameters;
@@ -251,6 +253,7 @@ Result<int> ExportStages(const Flags& flags) {
 }
 
 Result<int> Export(const Flags& flags) {
+  NDCAO_TRY(CheckKeepsRuns("--out", flags.out));
   if (!flags.stages.empty()) return ExportStages(flags);
   NDCAO_ASSIGN(OpenedRun run, OpenRun(flags, false));
   if (run.home->spec().model.empty()) {

@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <filesystem>
+#include <string_view>
 #include <thread>
 
 #include "ndcao/activation/activation_replica.h"
@@ -18,6 +20,9 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr char kModelCopy[] = "model_initial.pt";
+/// What a run is a function of.
+constexpr std::array<std::string_view, 5> kFoundations = {"spec.toml", "layout.json", "initial.bin",
+                                                          kModelCopy, "journal"};
 
 // A journal directory without a segment was left by a process that died before record 0.
 bool HasRecords(const std::string& journal) {
@@ -40,6 +45,18 @@ Result<RunLock> WaitForRun(const std::string& path) {
 }
 
 }  // namespace
+
+Status CheckKeepsRuns(const std::string& flag, const std::string& path) {
+  std::error_code error;
+  fs::path place = fs::weakly_canonical(path, error);
+  if (place.parent_path().filename() == "journal") place = place.parent_path();
+  const std::string name = place.filename();
+  const bool foundation = std::ranges::find(kFoundations, name) != kFoundations.end();
+  const fs::path run = place.parent_path();
+  if (!foundation || !fs::exists(run / "journal", error)) return Ok();
+  return Invalid(fmt::format("{} {}: the run in '{}' is read from that file; write to another one",
+                             flag, path, run.string()));
+}
 
 Result<RunDirectory> RunDirectory::Create(const std::string& path, const RunSpec& spec,
                                           const Layout& layout, const ParameterVector& initial,

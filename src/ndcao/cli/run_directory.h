@@ -62,6 +62,9 @@ class RunDirectory : public RunHome {
   std::unique_ptr<FileJournal> journal_;
 };
 
+/// kInvalid if `path`, the value of `flag`, is a file that some run is read from.
+Status CheckKeepsRuns(const std::string& flag, const std::string& path);
+
 /// The default --out: runs/MODEL-DATA-seedS, with a number behind it if that exists.
 std::string DefaultRunDirectory(const RunSpec& spec);
 

@@ -10,6 +10,7 @@
 #include "ndcao/base/bytes.h"
 #include "ndcao/base/hash.h"
 #include "ndcao/base/large_pages.h"
+#include "ndcao/base/widest_vectors.h"
 #include "ndcao/data/text.h"
 
 namespace ndcao {
@@ -126,32 +127,6 @@ template <typename T>
   }
 }
 
-// The same IEEE operations on any processor, so the choice never shows in the results.
-#if defined(__x86_64__)
-template <typename T>
-[[gnu::target("avx2")]] void GatherAvx2(const Rows<T>& rows) {
-  GatherBody(rows);
-}
-template <typename T>
-[[gnu::target("avx512f,avx512dq,avx512bw,avx512vl,prefer-vector-width=512")]] void GatherAvx512(
-    const Rows<T>& rows) {
-  GatherBody(rows);
-}
-#endif
-
-template <typename T>
-void GatherRows(const Rows<T>& rows) {
-#if defined(__x86_64__)
-  static const bool kAvx512 =
-      __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
-      __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
-  static const bool kAvx2 = __builtin_cpu_supports("avx2");
-  if (kAvx512) return GatherAvx512(rows);
-  if (kAvx2) return GatherAvx2(rows);
-#endif
-  GatherBody(rows);
-}
-
 std::uint64_t HashExamples(const Examples& examples) {
   ByteWriter writer;
   writer.Put(Hash64(std::as_bytes(std::span(examples.bytes))));
@@ -209,9 +184,11 @@ void Dataset::Gather(const Examples& part, std::span<const std::uint32_t> indice
   NDCAO_CHECK(out.size() == indices.size() * features_);
   for (const std::uint32_t index : indices) NDCAO_CHECK(index < part.size());
   if (part.bytes.empty()) {
-    GatherRows(Rows<float>{part.values.data(), indices, gain_, offset_, out.data()});
+    OnWidest<GatherBody<float>>(
+        Rows<float>{part.values.data(), indices, gain_, offset_, out.data()});
   } else {
-    GatherRows(Rows<std::uint8_t>{part.bytes.data(), indices, gain_, offset_, out.data()});
+    OnWidest<GatherBody<std::uint8_t>>(
+        Rows<std::uint8_t>{part.bytes.data(), indices, gain_, offset_, out.data()});
   }
 }
 

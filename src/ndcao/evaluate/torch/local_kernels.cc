@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "ndcao/base/widest_vectors.h"
+
 namespace ndcao {
 namespace {
 
@@ -209,122 +211,33 @@ template <typename Value>
   for (; i < count; ++i) back[i] = x[i] <= 0 ? 0 : signal != nullptr ? signal[i] : 1;
 }
 
-// The same operations in the same order on any processor.
-#if defined(__x86_64__)
-#define NDCAO_AVX2 [[gnu::target("avx2")]]
-#define NDCAO_AVX512 [[gnu::target("avx512f,avx512dq,avx512vl,prefer-vector-width=512")]]
-NDCAO_AVX2 void ConvolveAvx2(const PlainConvolution& shape, const float* input,
-                             const float* weights, const float* bias, float* result) {
-  ConvolveBody(shape, input, weights, bias, result);
-}
-NDCAO_AVX512 void ConvolveAvx512(const PlainConvolution& shape, const float* input,
-                                 const float* weights, const float* bias, float* result) {
-  ConvolveBody(shape, input, weights, bias, result);
-}
-NDCAO_AVX2 void PullPairsAvx2(const PairShape& shape, const float* values, const float* signal,
-                              float* back) {
-  PullPairsBody(shape, values, signal, back);
-}
-NDCAO_AVX512 void PullPairsAvx512(const PairShape& shape, const float* values, const float* signal,
-                                  float* back) {
-  PullPairsBody(shape, values, signal, back);
-}
-
-NDCAO_AVX2 void PullCurveAvx2(Curve curve, const RowShape& shape, const float* left,
-                              const float* right, const float* result, float* back) {
-  PullCurveBody(curve, shape, left, right, result, back);
-}
-NDCAO_AVX512 void PullCurveAvx512(Curve curve, const RowShape& shape, const float* left,
-                                  const float* right, const float* result, float* back) {
-  PullCurveBody(curve, shape, left, right, result, back);
-}
-NDCAO_AVX2 double DotRowsAvx2(std::int64_t rows, std::int64_t columns, const float* x,
-                              const float* y, float* dots) {
-  return DotRowsBody(rows, columns, x, y, dots);
-}
-NDCAO_AVX512 double DotRowsAvx512(std::int64_t rows, std::int64_t columns, const float* x,
-                                  const float* y, float* dots) {
-  return DotRowsBody(rows, columns, x, y, dots);
-}
-NDCAO_AVX2 void ColumnSumsAvx2(std::int64_t rows, std::int64_t columns, const float* x,
-                               float* sums) {
-  ColumnSumsBody(rows, columns, x, sums);
-}
-NDCAO_AVX512 void ColumnSumsAvx512(std::int64_t rows, std::int64_t columns, const float* x,
-                                   float* sums) {
-  ColumnSumsBody(rows, columns, x, sums);
-}
-NDCAO_AVX2 void PullGatesAvx2(std::int64_t count, const float* x, const float* signal,
-                              float* back) {
-  PullGatesBody(count, x, signal, back);
-}
-NDCAO_AVX512 void PullGatesAvx512(std::int64_t count, const float* x, const float* signal,
-                                  float* back) {
-  PullGatesBody(count, x, signal, back);
-}
-
-enum class Vectors { kNone, kAvx2, kAvx512 };
-Vectors Widest() {
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
-      __builtin_cpu_supports("avx512vl")) {
-    return Vectors::kAvx512;
-  }
-  return __builtin_cpu_supports("avx2") ? Vectors::kAvx2 : Vectors::kNone;
-}
-const Vectors kWidest = Widest();
-#endif
-
 }  // namespace
 
 void ConvolveOne(const PlainConvolution& shape, const float* input, const float* weights,
                  const float* bias, float* result) {
-#if defined(__x86_64__)
-  if (kWidest == Vectors::kAvx512) return ConvolveAvx512(shape, input, weights, bias, result);
-  if (kWidest == Vectors::kAvx2) return ConvolveAvx2(shape, input, weights, bias, result);
-#endif
-  ConvolveBody(shape, input, weights, bias, result);
+  OnWidest<ConvolveBody>(shape, input, weights, bias, result);
 }
 
 void PullPairs(const PairShape& shape, const float* values, const float* signal, float* back) {
-#if defined(__x86_64__)
-  if (kWidest == Vectors::kAvx512) return PullPairsAvx512(shape, values, signal, back);
-  if (kWidest == Vectors::kAvx2) return PullPairsAvx2(shape, values, signal, back);
-#endif
-  PullPairsBody(shape, values, signal, back);
+  OnWidest<PullPairsBody>(shape, values, signal, back);
 }
 
 void PullProductThroughCurve(Curve curve, const RowShape& shape, const float* left,
                              const float* right, const float* result, float* back) {
-#if defined(__x86_64__)
-  if (kWidest == Vectors::kAvx512) return PullCurveAvx512(curve, shape, left, right, result, back);
-  if (kWidest == Vectors::kAvx2) return PullCurveAvx2(curve, shape, left, right, result, back);
-#endif
-  PullCurveBody(curve, shape, left, right, result, back);
+  OnWidest<PullCurveBody>(curve, shape, left, right, result, back);
 }
 
 double DotRows(std::int64_t rows, std::int64_t columns, const float* x, const float* y,
                float* dots) {
-#if defined(__x86_64__)
-  if (kWidest == Vectors::kAvx512) return DotRowsAvx512(rows, columns, x, y, dots);
-  if (kWidest == Vectors::kAvx2) return DotRowsAvx2(rows, columns, x, y, dots);
-#endif
-  return DotRowsBody(rows, columns, x, y, dots);
+  return OnWidest<DotRowsBody>(rows, columns, x, y, dots);
 }
 
 void AddColumnSums(std::int64_t rows, std::int64_t columns, const float* x, float* sums) {
-#if defined(__x86_64__)
-  if (kWidest == Vectors::kAvx512) return ColumnSumsAvx512(rows, columns, x, sums);
-  if (kWidest == Vectors::kAvx2) return ColumnSumsAvx2(rows, columns, x, sums);
-#endif
-  ColumnSumsBody(rows, columns, x, sums);
+  OnWidest<ColumnSumsBody>(rows, columns, x, sums);
 }
 
 void PullThroughGates(std::int64_t count, const float* x, const float* signal, float* back) {
-#if defined(__x86_64__)
-  if (kWidest == Vectors::kAvx512) return PullGatesAvx512(count, x, signal, back);
-  if (kWidest == Vectors::kAvx2) return PullGatesAvx2(count, x, signal, back);
-#endif
-  PullGatesBody(count, x, signal, back);
+  OnWidest<PullGatesBody>(count, x, signal, back);
 }
 
 double SumOfSquares(std::int64_t count, const float* x) {

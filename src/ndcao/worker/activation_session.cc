@@ -26,6 +26,22 @@ constexpr std::chrono::microseconds kSpin{50};
 // Of the thread that asks; a session's threads set it.
 thread_local PhaseClock* t_clock = nullptr;
 
+/// A session's threads, each of whose clocks is in kFold while it works on a piece.
+class FoldingTeam : public Executor {
+ public:
+  explicit FoldingTeam(Executor& team) : team_(team) {}
+  void Run(std::size_t pieces, const std::function<void(std::size_t)>& work) override {
+    const PhaseScope phase(*t_clock, Phase::kWait);
+    team_.Run(pieces, [&work](std::size_t piece) {
+      const PhaseScope own(*t_clock, Phase::kFold);
+      work(piece);
+    });
+  }
+
+ private:
+  Executor& team_;
+};
+
 Phase PhaseOf(ProbePart part) {
   switch (part) {
     case ProbePart::kForward:
@@ -196,7 +212,8 @@ Status ActivationSession::Step() {
   learned.AddTo(request);
   NDCAO_TRY(RunSlots([&](std::size_t slot) { return MeasureSlot(slot, batch, request); }));
   const PhaseScope phase(*t_clock, Phase::kFold);
-  replica_.Observe(sums_, team_);
+  FoldingTeam team(team_);
+  replica_.Observe(sums_, team);
   return Ok();
 }
 

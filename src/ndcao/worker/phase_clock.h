@@ -16,7 +16,7 @@ enum class Phase {
   kFold,      ///< Observing groups and moving θ.
   kLesson,    ///< Probing activations: what losses teach the blocks, and their outer products.
   kJournal,   ///< Appending and reading records.
-  kWait,   ///< For a slot of the round or a helper's last loss; or helping with a fold meanwhile.
+  kWait,  ///< For a slot of the round, helping with a fold meanwhile; or for another thread's part.
   kOther,  ///< Taking trials, waiting for the replica's lock.
 };
 inline constexpr std::size_t kPhases = 8;

@@ -144,9 +144,13 @@ class PastTest(Program):
         self.assertEqual(shown["blocks"], 8)
 
     def test_nothing_is_written_over_what_the_run_is_read_from(self):
-        for name in ("initial.bin", "spec.toml", "journal/00000000000000000000.log"):
-            self.refused("replay", self.path("run"), "--params", self.path(f"run/{name}"),
-                         says="write to another one")
+        for name in ("initial.bin", "spec.toml", "journal/00000000000000000000.log",
+                     "snapshots/1.snap"):
+            for verb, flag in (("replay", "--params"), ("export", "--out"), ("report", "--out")):
+                self.refused(verb, self.path("run"), flag, self.path(f"run/{name}"),
+                             says="write to another one")
+        pathlib.Path(self.path("journal")).mkdir()  # of no run
+        self.json("replay", self.path("run"), "--params", self.path("journal/p.bin"), "--json")
         self.json("replay", self.path("run"), "--params", self.path("run/again.bin"), "--json")
 
     def test_one_block_alone(self):

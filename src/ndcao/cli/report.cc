@@ -8,6 +8,7 @@
 #include "ndcao/cli/command.h"
 #include "ndcao/cli/files.h"
 #include "ndcao/cli/interrupt.h"
+#include "ndcao/cli/run_directory.h"
 #include "ndcao/cli/run_follower.h"
 #include "ndcao/cli/train_run.h"
 #include "ndcao/report/live_server.h"
@@ -44,6 +45,7 @@ Result<Runs> OpenRuns(const std::vector<std::string>& paths) {
 }
 
 Result<int> WritePage(const Flags& flags, const Runs& runs) {
+  NDCAO_TRY(CheckKeepsRuns("--out", flags.out));
   const Json described = DescribeAll(runs);
   const std::string out = flags.out.empty() ? flags.runs.front() + "/report.html" : flags.out;
   NDCAO_ASSIGN(const std::string page, RenderPage(described, PageKind::kFile));

@@ -20,9 +20,9 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr char kModelCopy[] = "model_initial.pt";
-/// What a run is a function of.
-constexpr std::array<std::string_view, 5> kFoundations = {"spec.toml", "layout.json", "initial.bin",
-                                                          kModelCopy, "journal"};
+/// What a run is read from; the last two are folders.
+constexpr std::array<std::string_view, 6> kFoundations = {"spec.toml", "layout.json", "initial.bin",
+                                                          kModelCopy,  "journal",     "snapshots"};
 
 // A journal directory without a segment was left by a process that died before record 0.
 bool HasRecords(const std::string& journal) {
@@ -49,11 +49,12 @@ Result<RunLock> WaitForRun(const std::string& path) {
 Status CheckKeepsRuns(const std::string& flag, const std::string& path) {
   std::error_code error;
   fs::path place = fs::weakly_canonical(path, error);
-  if (place.parent_path().filename() == "journal") place = place.parent_path();
-  const std::string name = place.filename();
-  const bool foundation = std::ranges::find(kFoundations, name) != kFoundations.end();
+  const auto founds = [](const fs::path& one) {
+    return std::ranges::find(kFoundations, one.filename().string()) != kFoundations.end();
+  };
+  if (founds(place.parent_path())) place = place.parent_path();
   const fs::path run = place.parent_path();
-  if (!foundation || !fs::exists(run / "journal", error)) return Ok();
+  if (!founds(place) || !fs::exists(run / "spec.toml", error)) return Ok();
   return Invalid(fmt::format("{} {}: the run in '{}' is read from that file; write to another one",
                              flag, path, run.string()));
 }

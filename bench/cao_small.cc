@@ -118,7 +118,7 @@ double Train(const Images& images, const Method& method, std::uint64_t seed, int
     const TrialId trial = TrialId::Sync(t, 0);
     std::vector<std::shared_ptr<const Proposal>> proposals;
     ParameterVector point = theta;
-    for (const auto& block : blocks) proposals.push_back(block->Propose(trial));
+    for (const auto& block : blocks) proposals.push_back(block->Propose(trial, 0));
     for (const auto& proposal : proposals) proposal->Place(point);
     const auto centre = static_cast<float>(Loss(images, point));
     std::vector<float> losses;

@@ -144,10 +144,9 @@ class Simulation {
       losses.push_back(static_cast<float>(Loss(Perturbed(trial, k, base))));
     }
     StepContext context;
-    context.sigma = kSigma;
     context.options.clip = 1e30;
     NoiseStatistics statistics(context);
-    if (!statistics.Add(static_cast<float>(Loss(base)), losses)) return INFINITY;
+    if (!statistics.Add(static_cast<float>(Loss(base)), losses, kSigma)) return INFINITY;
     Apply(trial, statistics.Coefficients(BestStep(s_) / kM, losses), t);
     history_.push_back(theta_);
     history_.pop_front();

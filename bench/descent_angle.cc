@@ -58,7 +58,6 @@ Result<ParameterVector> MeanStep(Evaluator& evaluator, const ParameterVector& th
   std::copy(theta.begin(), theta.end(), evaluator.parameters().begin());
   NDCAO_ASSIGN(const double centre, evaluator.Loss({}, {}));
   StepContext context;
-  context.sigma = kSigma;
   NoiseStatistics statistics(context);
   for (int t = 0; t < groups; ++t) {
     const TrialId trial = TrialId::Sync(static_cast<std::uint64_t>(t), 0);
@@ -68,7 +67,7 @@ Result<ParameterVector> MeanStep(Evaluator& evaluator, const ParameterVector& th
       NDCAO_ASSIGN(const double loss, evaluator.Loss(trial, {}));
       losses.push_back(static_cast<float>(loss));
     }
-    statistics.Add(static_cast<float>(centre), losses);
+    statistics.Add(static_cast<float>(centre), losses, kSigma);
     stream.Accumulate(trial, statistics.Coefficients(1.0 / kEvaluations / groups, losses), 0, step);
   }
   return step;

@@ -22,7 +22,7 @@ double Sum(TrialId, std::span<const float> x) {
 
 ParameterVector PlaceOf(const BlockOptimizer& optimizer, TrialId trial, std::size_t size) {
   ParameterVector point(size);
-  const auto proposal = optimizer.Propose(trial);
+  const auto proposal = optimizer.Propose(trial, 0);
   EXPECT_TRUE(proposal->places());
   proposal->Place(point);
   return point;
@@ -209,7 +209,7 @@ TEST(CaoTest, BlockByBlockEachLearnsFromItsOwnMove) {
     std::vector<std::shared_ptr<const Proposal>> proposals;
     std::vector<float> centre = theta;
     for (const auto& block : blocks) {
-      proposals.push_back(block->Propose({g}));
+      proposals.push_back(block->Propose({g}, 0));
       proposals.back()->Place(centre);
     }
     std::vector<float> losses;
@@ -245,7 +245,7 @@ TEST(CaoTest, KeepsStillThroughAGroupOfAnotherShape) {
     driver.Add(spsa, Slice({{5, 5, 15}}));
     const ParameterVector point = PlaceOf(driver.optimizer(), TrialId{1}, 20);
     ParameterVector out(20);
-    driver.optimizer().Propose(TrialId{1})->Perturb(7, point, out);
+    driver.optimizer().Propose(TrialId{1}, 0)->Perturb(7, point, out);
     EXPECT_TRUE(std::equal(out.begin(), out.begin() + 5, point.begin()));
     const double before = quadratic.Value(driver.theta());
     driver.Run(300);

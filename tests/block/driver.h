@@ -22,6 +22,7 @@ struct DriverGroup {
   TrialId trial;
   float centre = 0;
   std::vector<float> losses;
+  double progress = 0;  ///< When it was measured.
 };
 
 class Driver {
@@ -40,11 +41,14 @@ class Driver {
 
   /// Measures group number groups() at the present version.
   DriverGroup Measure() const {
-    DriverGroup group{TrialId::Sync(groups_, 0), std::numeric_limits<float>::quiet_NaN(), {}};
+    DriverGroup group{TrialId::Sync(groups_, 0),
+                      std::numeric_limits<float>::quiet_NaN(),
+                      {},
+                      static_cast<double>(groups_) / horizon_};
     std::vector<std::shared_ptr<const Proposal>> proposals;
     ParameterVector point = theta_;
     for (const auto& optimizer : optimizers_) {
-      proposals.push_back(optimizer->Propose(group.trial));
+      proposals.push_back(optimizer->Propose(group.trial, group.progress));
       if (proposals.back()->places()) proposals.back()->Place(point);
     }
     if (shape_.centre) group.centre = static_cast<float>(loss_(group.trial, point));
@@ -58,8 +62,8 @@ class Driver {
 
   void Observe(const DriverGroup& group) {
     const GroupObservation observation{
-        group.trial, groups_,      groups_ + 1, static_cast<double>(groups_),
-        horizon_,    group.centre, group.losses};
+        group.trial, groups_,      groups_ + 1,  static_cast<double>(groups_),
+        horizon_,    group.centre, group.losses, group.progress};
     ++groups_;
     for (const auto& optimizer : optimizers_) {
       optimizer->Observe(observation, theta_, theta_, *executor_);

@@ -202,7 +202,7 @@ TEST_P(OptimizersTest, AProposalStaysWhatItWas) {
   Driver driver = MakeDriver(Ramp(50));
   driver.Add(OptionsFor(GetParam()), Slice::Whole(50));
   for (int t = 0; t < 10; ++t) driver.Observe(SyntheticGroup(t));
-  const auto proposal = driver.optimizer().Propose(TrialId{77});
+  const auto proposal = driver.optimizer().Propose(TrialId{77}, 0);
   const ParameterVector point = driver.theta();
   ParameterVector before = point, after = point;
   proposal->Perturb(3, point, before);
@@ -259,7 +259,7 @@ TEST_P(OptimizersTest, AFrozenBlockStays) {
   BlockOptions options = OptionsFor(GetParam());
   options.frozen = true;
   driver.Add(options, Slice::Whole(20));
-  const auto proposal = driver.optimizer().Propose(TrialId{1});
+  const auto proposal = driver.optimizer().Propose(TrialId{1}, 0);
   ParameterVector out(20, 7.0f);
   proposal->Perturb(0, driver.theta(), out);
   EXPECT_FALSE(proposal->places());

@@ -108,7 +108,7 @@ TEST(PeersTest, PgpeShrinksDeviationsWhereTheLossIsSteep) {
   double inner = 0, outer = 0;
   for (std::uint32_t k = 0; k < 64; k += 2) {
     ParameterVector out(20);
-    driver.optimizer().Propose(TrialId{1})->Perturb(k, zeros, out);
+    driver.optimizer().Propose(TrialId{1}, 0)->Perturb(k, zeros, out);
     for (std::size_t i = 0; i < 20; ++i) (i < 10 ? inner : outer) += double{out[i]} * out[i];
   }
   // 100 groups of the change 0.1 · E[rank (e² − 1)] ≈ 0.1 · 0.09 (rank and one of ten squares
@@ -122,7 +122,7 @@ TEST(PeersTest, TheSecondOfAPairIsTheFirstMirroredInPlace) {
     const ParameterVector start = {1.0f, -0.25f, 3.0f, 0.0f, -7.5f};
     Driver driver(loss, start, {8, false, false, 1}, 10);
     driver.Add(WithRate(name, 1e-3), Slice({{0, 0, 2}, {3, 3, 2}}));  // all but the third
-    const auto proposal = driver.optimizer().Propose(TrialId{4});
+    const auto proposal = driver.optimizer().Propose(TrialId{4}, 0);
     ParameterVector mirrored(5, 0.0f), drawn(5, 0.0f);
     for (std::uint32_t k = 0; k < 8; ++k) {
       proposal->Perturb(k, start, drawn);
@@ -160,7 +160,7 @@ TEST(PeersTest, RandomSearchReadsALateGroupWithTheRadiusItWasMeasuredWith) {
   const auto loss = [](TrialId, std::span<const float> x) { return double{x[0]}; };
   Driver driver(loss, {0.0f, 0.0f}, {1, true, false, 1}, 100);
   driver.Add(WithRate("random-search", 1), Slice::Whole(2));
-  const auto proposal = driver.optimizer().Propose(TrialId{999});
+  const auto proposal = driver.optimizer().Propose(TrialId{999}, 0);
   ParameterVector candidate(2), zeros(2, 0.0f);
   proposal->Perturb(0, zeros, candidate);
   for (std::uint64_t t = 0; t < 50; ++t) {  // groups without a better candidate: only time passes

@@ -120,6 +120,16 @@ class TrainTest(Program):
         config.write_text("budget = = 1\n")
         self.refused("train", "--config", str(config), says="line 1")
 
+    def test_the_batch_leaves_the_slowest_block_its_moves(self):
+        network = ["--model", "mlp:784-4-10", "--data", "fashion-mnist", "--train-limit", "2000",
+                   "--evaluations", "8", "--screening", "0", "--budget", "500k", "--quiet"]
+        # Groups of 32 cost 288, so there are 1,736 of them: 434 rounds of four, or 173 of ten.
+        for name, more, batch in [("sync", [], 32), ("ten", ["--async-periods", "1..10"], 16),
+                                  ("four", ["--async-periods", "1..4"], 32)]:
+            mode = ["--mode", "async", *more] if more else []
+            self.run_ndcao("train", *network, *mode, "--out", self.path(name))
+            self.assertIn(f"batch = {batch}\n", (self.dir / name / "spec.toml").read_text())
+
     def test_max_seconds_alone_sets_the_budget(self):
         summary = self.json("train", "--objective", "function:sphere:2000", "--max-seconds", "3",
                             "--quiet", "--json", "--out", self.path("a"))

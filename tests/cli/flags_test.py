@@ -75,6 +75,10 @@ class AgreementTest(Program):
         self.refused_run(*budget, "--rate", "0.1", says="noise-budget and cao find their own")
         self.refused_run(*budget, "--optimizer", "cao", "--rate", "0.1", says="--rate 0.1")
         self.refused_run(*budget, "--optimizer", "spsa", "--eps", "1", says="--eps 1")
+        self.refused_run(*budget, "--optimizer", "spsa", "--sigma-end", "1",
+                         says="--sigma-end 1: it belongs to --optimizer noise-budget")
+        self.refused_run("--probe", "activations", *budget, "--sigma-end", "1",
+                         says="--sigma-end 1: it belongs to --probe weights")
         self.refused_run(*budget, "--cao-estimator", "monomial", says="--optimizer cao")
         self.refused_run(*budget, "--cao-coordinate", says="--optimizer cao")
         self.refused_run(*budget, "--estimator", "strict", says="--probe activations")

@@ -20,8 +20,8 @@ class PrecisionTest(Program):
         self.assertNotEqual(self.train("float32", "--threads", "1")["digest"], alone["digest"])
         spec = (self.dir / "alone" / "spec.toml").read_text()
         self.assertIn("precision = 'bf16'", spec.replace('"', "'"))
-        # The first layer's weights are large for bfloat16, so perturbations are larger.
-        self.assertIn("sigma = 0.00390625", spec)
+        # The first layer's weights are large for bfloat16, so perturbations stay larger.
+        self.assertIn("sigma_end = 0.00390625", spec)
         # model.pt and its test are float32: what the run says of itself holds without the flag.
         again = self.json("eval", "--run", self.path("alone"), "--json", "--quiet")
         self.assertEqual(again["test_accuracy"], alone["test_accuracy"])
@@ -34,6 +34,7 @@ class PrecisionTest(Program):
                          self.path("never"), says=says)
 
         refused(*NETWORK, "--sigma", "1e-3", says="--sigma 0.001")
+        refused(*NETWORK, "--sigma-end", "1e-3", says="--sigma-end 0.001")
         refused(*NETWORK, "--optimizer", "cao", says="--optimizer cao")
         refused(*NETWORK[:6], "--probe", "activations", says="--probe activations")
         refused("--objective", "function:sphere:9", says="only networks")

@@ -14,13 +14,14 @@ from ndcao_program import Program
 RUNS = [
     ["--objective", "function:sphere:60", "--budget", "6k", "--blocks", "random:4"],
     ["--objective", "function:sphere:60", "--budget", "6k", "--seed", "4", "--eps", "0.7",
-     "--sigma", "0.01", "--slots", "2", "--evaluations", "32"],
+     "--sigma", "0.01", "--sigma-end", "0.002", "--slots", "2", "--evaluations", "32"],
     ["--objective", "function:sphere:60", "--budget", "3k", "--optimizer", "openai-es", "--rate",
      "0.01", "--loss-floor=-1"],
     ["--objective", "function:sphere:60", "--budget", "500", "--optimizer", "cao",
      "--cao-estimator", "monomial"],
     ["--objective", "function:sphere:60", "--budget", "500", "--optimizer", "cao", "--blocks",
      "random:3", "--cao-coordinate"],
+    ["--objective", "function:sphere:60", "--budget", "6k", "--sigma", "0.03"],
     ["--model", "mlp:784-8-10", "--budget", "40k", "--train-limit", "500", "--precision", "bf16"],
     ["--objective", "accuracy", "--budget", "100k", "--train-limit", "2000", "--screening", "4"],
 ]

@@ -158,6 +158,19 @@ TEST(ReplicaTest, TheGuardKnowsHowLongBlocksWithClocksWait) {
   EXPECT_EQ(with_clocks.step_factor, 0.5);
 }
 
+TEST(ReplicaTest, ALateGroupCanBeProposedAgainAsItWas) {
+  Replica replica = NewReplica(AsyncSpec(100, ClockKind::kFixed), QuadraticLayout());
+  const Trial first = replica.NewTrial(TrialId::Async(0, 1000));
+  for (std::uint64_t i = 0; i < 50; ++i) {
+    Fold(replica, Measure(replica, replica.NewTrial(TrialId::Async(0, i))));
+  }
+  EXPECT_LT(*replica.NewTrial(first.id).step(), 0.6f * *first.step());
+  EXPECT_EQ(replica.NewTrial(first.id, first.base).step(), first.step());
+  const auto restored = Replica::Restore(replica.spec(), QuadraticLayout(), replica.Snapshot());
+  ASSERT_TRUE(restored.ok());
+  EXPECT_EQ(restored.value().NewTrial(first.id, first.base).step(), first.step());
+}
+
 TEST(ReplicaTest, StaleGroupsAreDroppedByCountOfGroups) {
   RunSpec spec = AsyncSpec(100, ClockKind::kFixed);
   spec.staleness_limit = 5;

@@ -294,20 +294,27 @@ void ActivationReplica::MoveDue(std::span<const ProbeSums> slots) {
   }
 }
 
+double ActivationReplica::FallbackHorizon() const {
+  return static_cast<double>(std::max<std::uint64_t>(1, horizon() / interval()));
+}
+
+double ActivationReplica::FallbackProgress() const {
+  return std::min(1.0, static_cast<double>(counters_.groups) / FallbackHorizon());
+}
+
 std::optional<FallbackGroup> ActivationReplica::NextGroup() const {
   if (!fallback_ || done() || counters_.steps % interval() != 0) return std::nullopt;
   if (counters_.groups > counters_.steps / interval()) return std::nullopt;
   const TrialId trial = TrialId::Sync(counters_.groups, 0);
-  return FallbackGroup{trial, fallback_->Propose(trial)};
+  return FallbackGroup{trial, fallback_->Propose(trial, FallbackProgress())};
 }
 
 void ActivationReplica::ObserveGroup(const FallbackGroup& group, float centre,
                                      std::span<const float> losses, Executor& executor) {
   const std::uint64_t version = counters_.groups;
-  fallback_->Observe(
-      {group.trial, version, version + 1, static_cast<double>(version),
-       static_cast<double>(std::max<std::uint64_t>(1, horizon() / interval())), centre, losses},
-      theta_, theta_, executor);
+  fallback_->Observe({group.trial, version, version + 1, static_cast<double>(version),
+                      FallbackHorizon(), centre, losses, FallbackProgress()},
+                     theta_, theta_, executor);
   ++counters_.groups;
   counters_.evaluations += losses.size() + 1;
   counters_.image_forwards += FallbackGroup::kBatch * (losses.size() + 1);

@@ -140,6 +140,8 @@ class ActivationReplica {
                               const SiteTable& sites) const;
   Status CreateBlocks(const Layout& layout, const SiteTable& sites, const Slice& held);
   std::uint64_t interval() const;
+  double FallbackHorizon() const;
+  double FallbackProgress() const;
   void LearnAndMove(std::span<ProbeSums> slots, Executor& executor);
   void LearnEstimator(std::size_t i, std::span<const ProbeSums> slots);
   void LearnInputs(std::size_t i, std::span<const ProbeSums> slots);

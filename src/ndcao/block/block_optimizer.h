@@ -5,8 +5,8 @@
 // An optimizer is folded by one thread at a time. What it proposes is immutable, so a worker may
 // go on evaluating a proposal while the fold moves on.
 //
-//   auto proposal = optimizer->Propose(trial);           // pure: a function of state and trial
-//   proposal->Perturb(k, theta, out);                    // evaluation k's parameters
+//   auto proposal = optimizer->Propose(trial, progress);  // pure: a function of these and the
+//   state proposal->Perturb(k, theta, out);                    // evaluation k's parameters
 //   optimizer->Observe({trial, …, losses}, theta, executor);  // learns, and moves the slice
 #pragma once
 
@@ -60,6 +60,7 @@ struct GroupObservation {
   double horizon = 1;              ///< T: groups in the budget, at least 1.
   float centre = 0;                ///< Loss at the centre; NaN if it was not measured.
   std::span<const float> losses;   ///< M of them; any may be NaN or infinite.
+  double base_progress = 0;        ///< The `progress` that Propose was told.
 };
 
 /// A number worth showing: "gB2", "trH", "eta".
@@ -76,8 +77,7 @@ struct CohortContext {
   std::uint64_t parameters = 0;  ///< d, of the whole network.
   GroupShape shape;
   std::uint64_t first_block = 0;  ///< Number of the cohort's first block.
-  /// Groups that a block gathers at one place before it moves, at most: those of a round, or of the
-  /// longest period.
+  /// Groups that a block gathers at one place before it moves, at most.
   std::uint32_t gathered = 1;
   /// Groups from when a move is decided to when the last block has made it, at most.
   std::uint32_t wait = 1;
@@ -87,7 +87,8 @@ class BlockOptimizer {
  public:
   virtual ~BlockOptimizer() = default;
 
-  virtual std::shared_ptr<const Proposal> Propose(TrialId trial) const = 0;
+  /// `progress`: the part of the budget that is used up, 0 to 1.
+  virtual std::shared_ptr<const Proposal> Propose(TrialId trial, double progress) const = 0;
 
   /// Learns from a group and adds the slice's move to `target` (the storage of θ, or a vector of
   /// moves that have not been made yet). `theta` is the storage of θ itself, for reading.

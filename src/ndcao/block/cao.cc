@@ -79,7 +79,7 @@ CaoOptimizer::CaoOptimizer(const BlockOptions& options, CohortContext context,
       history_(options_.cao.window, kLateGroups + context_.shape.slots),
       rest_(*start_) {}
 
-std::shared_ptr<const Proposal> CaoOptimizer::Propose(TrialId trial) const {
+std::shared_ptr<const Proposal> CaoOptimizer::Propose(TrialId trial, double) const {
   const auto known = history_.Now();
   CaoPoint point = Choose(known, trial).point;
   if (!options_.cao.coordinate) {

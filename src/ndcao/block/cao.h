@@ -36,7 +36,7 @@ class CaoOptimizer : public BlockOptimizer {
  public:
   CaoOptimizer(const BlockOptions& options, CohortContext context, std::span<const float> initial);
 
-  std::shared_ptr<const Proposal> Propose(TrialId trial) const override;
+  std::shared_ptr<const Proposal> Propose(TrialId trial, double progress) const override;
   /// J is the group's loss at the centre (the mean of its losses where no centre is measured). One
   /// that is not finite, or that was measured at a version too old to be known, teaches nothing.
   void Observe(const GroupObservation& group, std::span<const float> theta, std::span<float> target,

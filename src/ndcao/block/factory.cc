@@ -31,6 +31,7 @@ Made MakeCao(const BlockOptions& options, CohortContext context, std::span<const
 struct Entry {
   const char* name;
   double sigma;
+  double sigma_end;
   double rate;
   double sigma_rate;
   GroupShape shape;
@@ -43,13 +44,13 @@ constexpr GroupShape kManyPairs{128, false, false, 1};
 
 // cao's σ stays 0: its step is relative to the initial parameters unless one is given.
 constexpr Entry kOptimizers[] = {
-    {"noise-budget", 3e-3, 0, 0, {64, true, true, 4}, 0, Make<NoiseBudgetOptimizer>},
-    {"cao", 0, 0, 0, {0, true, false, 1}, 1000, MakeCao},
-    {"spsa", 1e-3, 1e-4, 0, kOnePair, 64, Make<SpsaOptimizer>},
-    {"mezo", 1e-3, 1e-4, 0, kOnePair, 64, Make<MezoOptimizer>},
-    {"openai-es", 0.02, 1e-3, 0, kManyPairs, 16, Make<OpenAiEsOptimizer>},
-    {"pgpe", 0.02, 1e-3, 0.1, kManyPairs, 16, Make<PgpeOptimizer>},
-    {"random-search", 0, 0.02, 0, {16, true, false, 1}, 64, Make<RandomSearchOptimizer>},
+    {"noise-budget", 0.03, 0.003, 0, 0, {64, true, true, 4}, 0, Make<NoiseBudgetOptimizer>},
+    {"cao", 0, 0, 0, 0, {0, true, false, 1}, 1000, MakeCao},
+    {"spsa", 1e-3, 0, 1e-4, 0, kOnePair, 64, Make<SpsaOptimizer>},
+    {"mezo", 1e-3, 0, 1e-4, 0, kOnePair, 64, Make<MezoOptimizer>},
+    {"openai-es", 0.02, 0, 1e-3, 0, kManyPairs, 16, Make<OpenAiEsOptimizer>},
+    {"pgpe", 0.02, 0, 1e-3, 0.1, kManyPairs, 16, Make<PgpeOptimizer>},
+    {"random-search", 0, 0, 0.02, 0, {16, true, false, 1}, 64, Make<RandomSearchOptimizer>},
 };
 
 // α of `cao`, measured on the test functions and on a network of 490 parameters (bench/cao_small).
@@ -80,6 +81,7 @@ Result<OptimizerDefaults> DefaultsFor(const std::string& name) {
   OptimizerDefaults defaults;
   defaults.options.optimizer = name;
   defaults.options.sigma = entry->sigma;
+  defaults.options.sigma_end = entry->sigma_end;
   defaults.options.peer = {entry->rate, entry->sigma_rate};
   defaults.options.cao.step = kCaoStep;
   defaults.options.cao.step_floor = kCaoStepFloor;
@@ -94,7 +96,8 @@ std::unique_ptr<BlockOptimizer> MakeOptimizer(const BlockOptions& options, Cohor
   const Entry* entry = Find(options.optimizer);
   NDCAO_CHECK(entry != nullptr);
   BlockOptions filled = options;
-  if (filled.sigma == 0) filled.sigma = entry->sigma;
+  if (filled.sigma == 0) filled.sigma = entry->sigma, filled.sigma_end = entry->sigma_end;
+  if (filled.sigma_end == 0) filled.sigma_end = filled.sigma;
   if (filled.peer.rate == 0) filled.peer.rate = entry->rate;
   if (filled.peer.sigma_rate == 0) filled.peer.sigma_rate = entry->sigma_rate;
   return entry->make(filled, std::move(context), initial);

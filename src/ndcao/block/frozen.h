@@ -14,7 +14,7 @@ class FrozenOptimizer : public BlockOptimizer {
  public:
   explicit FrozenOptimizer(CohortContext context) : context_(std::move(context)) {}
 
-  std::shared_ptr<const Proposal> Propose(TrialId) const override {
+  std::shared_ptr<const Proposal> Propose(TrialId, double) const override {
     return std::make_shared<StillProposal>(&context_.slice);
   }
   void Observe(const GroupObservation&, std::span<const float>, std::span<float>,

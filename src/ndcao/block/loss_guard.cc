@@ -65,6 +65,10 @@ void LossGuard::Restart(std::uint64_t version) {
   restored_version_ = version;
 }
 
+void LossGuard::Regain(double groups) {
+  if (groups > 0) step_factor_ = std::min(1.0, step_factor_ * std::exp2(1 / groups));
+}
+
 void LossGuard::Save(ByteWriter& out) const {
   out.PutAll(std::span<const double>(centres_));
   out.Put(measured_);

@@ -2,8 +2,8 @@
 //
 // It follows a fast mean F of the loss at the centre and the least value it has had. When F rises
 // above that by half of the loss (measured from its floor), and by more than the noise in F
-// explains, the optimizer takes back the moves it made since, and halves its step for good. A loss
-// that explodes is recognised sooner, by the median of the last three centres.
+// explains, the optimizer takes back the moves it made since, and halves its step, which grows back
+// slowly. A loss that explodes is recognised sooner, by the median of the last three centres.
 #pragma once
 
 #include <array>
@@ -41,9 +41,12 @@ class LossGuard {
   /// After the moves were taken back.
   void Restart(std::uint64_t version);
 
+  /// After a group that took nothing back: `groups` such calls double the step factor, up to 1.
+  void Regain(double groups);
+
   /// Groups proposed before a roll-back speak of parameters that are gone.
   bool Outdated(std::uint64_t base_version) const { return base_version < restored_version_; }
-  /// 1, halved at every roll-back.
+  /// 1; halved at every roll-back, regained since.
   double step_factor() const { return step_factor_; }
   double fast_loss() const { return fast_; }
   double least_loss() const { return least_; }

@@ -11,12 +11,8 @@ namespace ndcao {
 namespace {
 
 StepContext MakeStepContext(const BlockOptions& options, const CohortContext& context) {
-  return {options.sigma,
-          static_cast<double>(context.shape.evaluations),
-          static_cast<double>(context.gathered),
-          static_cast<double>(context.parameters),
-          options.loss_floor,
-          options.noise_budget};
+  return {static_cast<double>(context.shape.evaluations), static_cast<double>(context.gathered),
+          static_cast<double>(context.parameters), options.loss_floor, options.noise_budget};
 }
 
 }  // namespace
@@ -28,9 +24,14 @@ NoiseBudgetOptimizer::NoiseBudgetOptimizer(const BlockOptions& options, CohortCo
       statistics_(MakeStepContext(options_, context_)),
       best_statistics_(statistics_) {}
 
-std::shared_ptr<const Proposal> NoiseBudgetOptimizer::Propose(TrialId trial) const {
+double NoiseBudgetOptimizer::SigmaAt(double progress) const {
+  return options_.sigma_end + (options_.sigma - options_.sigma_end) * (1 - progress);
+}
+
+std::shared_ptr<const Proposal> NoiseBudgetOptimizer::Propose(TrialId trial,
+                                                              double progress) const {
   return std::make_shared<StreamProposal>(&context_.slice, stream_, trial,
-                                          static_cast<float>(options_.sigma), false);
+                                          static_cast<float>(SigmaAt(progress)), false);
 }
 
 void NoiseBudgetOptimizer::ObserveAll(std::span<const GroupObservation> groups,
@@ -44,7 +45,8 @@ void NoiseBudgetOptimizer::ObserveAll(std::span<const GroupObservation> groups,
 // Adds what there is to be moved to `moves`.
 void NoiseBudgetOptimizer::Learn(const GroupObservation& group, std::vector<Move>& moves) {
   if (guard_.Outdated(group.base_version)) return;
-  const bool taught = statistics_.Add(group.centre, group.losses);
+  sigma_ = SigmaAt(group.base_progress);
+  const bool taught = statistics_.Add(group.centre, group.losses, sigma_);
   if (!taught && std::isfinite(group.centre)) return;
   const LossGuard::Verdict verdict =
       taught ? guard_.Add(group.centre, statistics_.group_loss(), statistics_.loss_deviation(),
@@ -55,6 +57,7 @@ void NoiseBudgetOptimizer::Learn(const GroupObservation& group, std::vector<Move
     return;
   }
   if (!taught) return;
+  guard_.Regain(options_.noise_budget.regain * group.horizon);
   if (verdict == LossGuard::Verdict::kFalling) {
     best_statistics_ = statistics_;
     const std::uint64_t late = group.version - 1 - group.base_version;
@@ -89,6 +92,7 @@ void NoiseBudgetOptimizer::Save(ByteWriter& out) const {
   statistics_.Save(out);
   best_statistics_.Save(out);
   guard_.Save(out);
+  out.Put(sigma_);
   out.Put(eta_);
 }
 
@@ -96,6 +100,7 @@ void NoiseBudgetOptimizer::Load(ByteReader& in) {
   statistics_.Load(in);
   best_statistics_.Load(in);
   guard_.Load(in);
+  sigma_ = in.Get<double>();
   eta_ = in.Get<double>();
 }
 
@@ -103,6 +108,7 @@ std::vector<Statistic> NoiseBudgetOptimizer::Statistics() const {
   return {{"loss", statistics_.loss()},
           {"gB2", statistics_.gradient()},
           {"trH", statistics_.curvature()},
+          {"sigma", sigma_},
           {"eta", eta_},
           {"step_factor", guard_.step_factor()}};
 }

@@ -20,7 +20,7 @@ class NoiseBudgetOptimizer : public BlockOptimizer {
  public:
   NoiseBudgetOptimizer(const BlockOptions& options, CohortContext context);
 
-  std::shared_ptr<const Proposal> Propose(TrialId trial) const override;
+  std::shared_ptr<const Proposal> Propose(TrialId trial, double progress) const override;
   void Observe(const GroupObservation& group, std::span<const float> theta, std::span<float> target,
                Executor& executor) override {
     ObserveAll({&group, 1}, theta, target, executor);
@@ -33,6 +33,7 @@ class NoiseBudgetOptimizer : public BlockOptimizer {
   std::vector<std::string> TakeDecisions() override;
 
  private:
+  double SigmaAt(double progress) const;
   void Learn(const GroupObservation& group, std::vector<Move>& moves);
   void RollBack(std::uint64_t version, std::vector<Move>& moves);
 
@@ -42,6 +43,7 @@ class NoiseBudgetOptimizer : public BlockOptimizer {
   NoiseStatistics statistics_;
   NoiseStatistics best_statistics_;  // at the guard's least loss
   LossGuard guard_;
+  double sigma_ = 0;  // of the last group
   double eta_ = 0;
   std::vector<std::string> decisions_;
 };

@@ -60,10 +60,11 @@ void RecentMedian::Load(ByteReader& in) {
   count_ = in.Get<std::uint64_t>();
 }
 
-bool NoiseStatistics::Add(float centre, std::span<const float> losses) {
+bool NoiseStatistics::Add(float centre, std::span<const float> losses, double sigma) {
   const Moments m = MomentsOf(losses);
   if (m.count < kLeastLosses || !std::isfinite(centre)) return false;
-  const double variance = context_.sigma * context_.sigma;
+  const double variance = sigma * sigma;
+  sigma_ = sigma;
   double gradient = m.variance / variance;
   double curvature = 2 * (m.mean - centre) / variance;
   double deviation = groups_ > 0 ? centre - loss_.mean() : 0;
@@ -109,8 +110,7 @@ double NoiseStatistics::ExcessOf(double loss) const {
 // curvature counts as many groups as its memory holds.
 double NoiseStatistics::CurvatureError() const {
   const double groups = std::min(groups_, (1 + kCurvatureMemory) / (1 - kCurvatureMemory));
-  return 2 * std::sqrt(gradient()) /
-         (context_.sigma * std::sqrt(context_.evaluations) * std::sqrt(groups));
+  return 2 * std::sqrt(gradient()) / (sigma_ * std::sqrt(context_.evaluations) * std::sqrt(groups));
 }
 
 double NoiseStatistics::Step(double time, double horizon) const {
@@ -141,7 +141,7 @@ std::vector<float> NoiseStatistics::Coefficients(double eta, std::span<const flo
   std::vector<float> coefficients(losses.size(), 0.0f);
   for (std::size_t k = 0; k < losses.size(); ++k) {
     if (!std::isfinite(losses[k])) continue;
-    const double slope = std::clamp((losses[k] - group_mean_) / context_.sigma, -limit, limit);
+    const double slope = std::clamp((losses[k] - group_mean_) / sigma_, -limit, limit);
     coefficients[k] = static_cast<float>(-eta * count / (count - 1) * slope);
   }
   return coefficients;
@@ -151,7 +151,7 @@ void NoiseStatistics::Save(ByteWriter& out) const {
   for (const double x :
        {groups_, gradient_.sum, gradient_.weight, loss_.sum, loss_.weight, loss_deviation_.sum,
         loss_deviation_.weight, curvature_magnitude_.sum, curvature_magnitude_.weight, curvature_,
-        curvature_maximum_, loss_least_, loss_greatest_, group_loss_, group_mean_}) {
+        curvature_maximum_, loss_least_, loss_greatest_, group_loss_, group_mean_, sigma_}) {
     out.Put(x);
   }
   for (const auto* recent : {&recent_gradient_, &recent_curvature_, &recent_centre_}) {
@@ -163,7 +163,7 @@ void NoiseStatistics::Load(ByteReader& in) {
   for (double* x : {&groups_, &gradient_.sum, &gradient_.weight, &loss_.sum, &loss_.weight,
                     &loss_deviation_.sum, &loss_deviation_.weight, &curvature_magnitude_.sum,
                     &curvature_magnitude_.weight, &curvature_, &curvature_maximum_, &loss_least_,
-                    &loss_greatest_, &group_loss_, &group_mean_}) {
+                    &loss_greatest_, &group_loss_, &group_mean_, &sigma_}) {
     *x = in.Get<double>();
   }
   for (auto* recent : {&recent_gradient_, &recent_curvature_, &recent_centre_}) recent->Load(in);

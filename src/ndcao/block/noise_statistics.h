@@ -15,7 +15,6 @@ namespace ndcao {
 
 /// Constants of a run that the step depends on.
 struct StepContext {
-  double sigma = 3e-3;      ///< Size of the perturbations.
   double evaluations = 64;  ///< M.
   double gathered = 4;      ///< Groups that a block gathers before it moves, at most.
   double parameters = 1;    ///< d.
@@ -57,9 +56,9 @@ class NoiseStatistics {
  public:
   explicit NoiseStatistics(StepContext context) : context_(context) {}
 
-  /// Takes in one group. False if it teaches nothing: fewer than 4 finite losses, or no finite
-  /// centre.
-  bool Add(float centre, std::span<const float> losses);
+  /// Takes in one group, measured with perturbations of size `sigma`. False if it teaches nothing:
+  /// fewer than 4 finite losses, or no finite centre.
+  bool Add(float centre, std::span<const float> losses, double sigma);
 
   /// η at time t of a horizon of T groups; 0 while there is nothing to go by.
   double Step(double time, double horizon) const;
@@ -104,6 +103,7 @@ class NoiseStatistics {
   double loss_greatest_ = 0;
   double group_loss_ = 0;  // of the last group added
   double group_mean_ = 0;  // likewise: mean L_k
+  double sigma_ = 0;       // likewise: its own
 };
 
 }  // namespace ndcao

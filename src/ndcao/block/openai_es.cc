@@ -14,7 +14,7 @@ OpenAiEsOptimizer::OpenAiEsOptimizer(const BlockOptions& options, CohortContext 
       stream_(context_.seed, Distribution::kGaussian),
       moments_(context_.slice.size()) {}
 
-std::shared_ptr<const Proposal> OpenAiEsOptimizer::Propose(TrialId trial) const {
+std::shared_ptr<const Proposal> OpenAiEsOptimizer::Propose(TrialId trial, double) const {
   return std::make_shared<StreamProposal>(&context_.slice, stream_, trial,
                                           static_cast<float>(options_.sigma), true);
 }

@@ -17,7 +17,7 @@ class OpenAiEsOptimizer : public BlockOptimizer {
  public:
   OpenAiEsOptimizer(const BlockOptions& options, CohortContext context);
 
-  std::shared_ptr<const Proposal> Propose(TrialId trial) const override;
+  std::shared_ptr<const Proposal> Propose(TrialId trial, double progress) const override;
   /// A group with fewer than two finite pairs teaches nothing.
   void Observe(const GroupObservation& group, std::span<const float> theta, std::span<float> target,
                Executor& executor) override;

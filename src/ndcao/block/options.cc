@@ -28,6 +28,7 @@ Status BlockOptions::Validate() const {
   NDCAO_TRY(DefaultsFor(optimizer));
   constexpr double kLeastSigma = 1e-12, kGreatest = 1e6;
   if (sigma != 0) NDCAO_TRY(CheckRange({"sigma", sigma, kLeastSigma, kGreatest}));
+  if (sigma_end != 0) NDCAO_TRY(CheckRange({"sigma-end", sigma_end, kLeastSigma, kGreatest}));
   if (loss_floor && !std::isfinite(*loss_floor)) {
     return Invalid(
         fmt::format("block option loss-floor = {}: a finite value is wanted", *loss_floor));
@@ -35,6 +36,7 @@ Status BlockOptions::Validate() const {
   const Range ranges[] = {
       {"noise-budget.eps", noise_budget.eps, 1e-6, kGreatest},
       {"noise-budget.clip", noise_budget.clip, 1e-6, kGreatest},
+      {"noise-budget.regain", noise_budget.regain, 0, kGreatest},
       {"rate", peer.rate, 0, kGreatest},
       {"sigma-rate", peer.sigma_rate, 0, kGreatest},
       {"cao.window", static_cast<double>(cao.window), 5, 1000},

@@ -15,6 +15,8 @@ namespace ndcao {
 struct NoiseBudgetOptions {
   double eps = 2;   ///< Loss that estimator noise may inject over the run, relative to the loss.
   double clip = 4;  ///< Differences are cut at ± clip · √gB2.
+  /// Share of the horizon in which a step that the guard has halved grows back; 0: never.
+  double regain = 0.1;
 
   friend bool operator==(const NoiseBudgetOptions&, const NoiseBudgetOptions&) = default;
 };
@@ -69,8 +71,11 @@ struct ActivationOptions {
 /// Everything that one block's optimizer is told.
 struct BlockOptions {
   std::string optimizer = "noise-budget";
-  double sigma =
-      0;  ///< Size of a perturbation, in units of the parameters; 0: the optimizer's own.
+  /// Size of a perturbation, in units of the parameters; 0: the optimizer's own.
+  double sigma = 0;
+  /// noise-budget: its size at the end of the budget, which it reaches in a straight line; 0:
+  /// sigma.
+  double sigma_end = 0;
   bool frozen = false;
   std::optional<double> loss_floor;  ///< The least value the loss can take; unset: 0.
   NoiseBudgetOptions noise_budget;

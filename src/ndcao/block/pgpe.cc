@@ -58,7 +58,7 @@ PgpeOptimizer::PgpeOptimizer(const BlockOptions& options, CohortContext context)
       deviations_(std::make_shared<Deviations>(context_.slice.size(),
                                                static_cast<float>(options_.sigma))) {}
 
-std::shared_ptr<const Proposal> PgpeOptimizer::Propose(TrialId trial) const {
+std::shared_ptr<const Proposal> PgpeOptimizer::Propose(TrialId trial, double) const {
   return std::make_shared<PgpeProposal>(&context_.slice, stream_, trial, deviations_);
 }
 

@@ -22,7 +22,7 @@ class PgpeOptimizer : public BlockOptimizer {
  public:
   PgpeOptimizer(const BlockOptions& options, CohortContext context);
 
-  std::shared_ptr<const Proposal> Propose(TrialId trial) const override;
+  std::shared_ptr<const Proposal> Propose(TrialId trial, double progress) const override;
   /// A group with fewer than two finite pairs teaches nothing. A late group is read with the
   /// deviations of today, which differ little from those that it was measured with.
   void Observe(const GroupObservation& group, std::span<const float> theta, std::span<float> target,

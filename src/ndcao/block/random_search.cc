@@ -7,21 +7,19 @@
 #include "ndcao/block/perturbing.h"
 
 namespace ndcao {
-namespace {
-
-constexpr std::size_t kRadiiKept = 128;
-
-}  // namespace
-
 RandomSearchOptimizer::RandomSearchOptimizer(const BlockOptions& options, CohortContext context)
     : context_(std::move(context)),
       stream_(context_.seed, Distribution::kGaussian),
-      first_radius_(options.peer.rate),
-      radii_{{0, first_radius_}} {}
+      first_radius_(options.peer.rate) {}
 
-std::shared_ptr<const Proposal> RandomSearchOptimizer::Propose(TrialId trial) const {
+double RandomSearchOptimizer::RadiusAt(double progress) const {
+  return first_radius_ * std::sqrt(1 - progress);
+}
+
+std::shared_ptr<const Proposal> RandomSearchOptimizer::Propose(TrialId trial,
+                                                               double progress) const {
   return std::make_shared<StreamProposal>(&context_.slice, stream_, trial,
-                                          static_cast<float>(radii_.back().value), false);
+                                          static_cast<float>(RadiusAt(progress)), false);
 }
 
 void RandomSearchOptimizer::Observe(const GroupObservation& group, std::span<const float>,
@@ -36,48 +34,26 @@ void RandomSearchOptimizer::Observe(const GroupObservation& group, std::span<con
     }
   }
   if (chosen < group.losses.size() && std::isfinite(group.centre)) {
-    coefficients[chosen] = static_cast<float>(RadiusAt(group.base_version));
+    coefficients[chosen] = static_cast<float>(RadiusAt(group.base_progress));
     const Move move{group.trial, std::move(coefficients)};
     AddMoves(context_.slice, stream_, {&move, 1}, target, executor);
     taken_ += 1;
   }
-  if (radii_.back().version == group.version && radii_.size() > 1) radii_.pop_back();
-  const double left = std::max(0.0, 1 - (group.time + 1) / group.horizon);
-  radii_.push_back({group.version, first_radius_ * std::sqrt(left)});
-  if (radii_.size() > kRadiiKept) radii_.erase(radii_.begin());
-}
-
-double RandomSearchOptimizer::RadiusAt(std::uint64_t version) const {
-  double value = radii_.front().value;
-  for (const Radius& radius : radii_) {
-    if (radius.version <= version) value = radius.value;
-  }
-  return value;
+  radius_ = RadiusAt(std::min(1.0, (group.time + 1) / group.horizon));
 }
 
 void RandomSearchOptimizer::Save(ByteWriter& out) const {
-  out.Put(static_cast<std::uint32_t>(radii_.size()));
-  for (const Radius& radius : radii_) {
-    out.Put(radius.version);
-    out.Put(radius.value);
-  }
+  out.Put(radius_);
   out.Put(taken_);
 }
 
 void RandomSearchOptimizer::Load(ByteReader& in) {
-  radii_.clear();
-  const auto count = in.Get<std::uint32_t>();
-  if (count == 0 || count > kRadiiKept) in.Fail();
-  for (std::uint32_t i = 0; i < count && in.ok(); ++i) {
-    const auto version = in.Get<std::uint64_t>();
-    radii_.push_back({version, in.Get<double>()});
-  }
-  if (radii_.empty()) radii_.push_back({0, first_radius_});
+  radius_ = in.Get<double>();
   taken_ = in.Get<double>();
 }
 
 std::vector<Statistic> RandomSearchOptimizer::Statistics() const {
-  return {{"radius", radii_.back().value}, {"taken", taken_}};
+  return {{"radius", radius_}, {"taken", taken_}};
 }
 
 }  // namespace ndcao

@@ -17,7 +17,7 @@ class RandomSearchOptimizer : public BlockOptimizer {
  public:
   RandomSearchOptimizer(const BlockOptions& options, CohortContext context);
 
-  std::shared_ptr<const Proposal> Propose(TrialId trial) const override;
+  std::shared_ptr<const Proposal> Propose(TrialId trial, double progress) const override;
   /// Nothing is taken if the centre was not measured.
   void Observe(const GroupObservation& group, std::span<const float> theta, std::span<float> target,
                Executor& executor) override;
@@ -26,19 +26,13 @@ class RandomSearchOptimizer : public BlockOptimizer {
   std::vector<Statistic> Statistics() const override;
 
  private:
-  /// The radius of proposals made at `version` and later.
-  struct Radius {
-    std::uint64_t version = 0;
-    double value = 0;
-  };
-
-  double RadiusAt(std::uint64_t version) const;
+  double RadiusAt(double progress) const;
 
   CohortContext context_;
   PerturbationStream stream_;
   double first_radius_;
-  std::vector<Radius> radii_;  // the newest, last; a late group is read with its own radius
-  double taken_ = 0;           // groups whose best candidate was taken
+  double radius_ = first_radius_;  // of what is proposed now, to be shown
+  double taken_ = 0;               // groups whose best candidate was taken
 };
 
 }  // namespace ndcao

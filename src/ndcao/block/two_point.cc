@@ -20,7 +20,7 @@ TwoPointOptimizer::TwoPointOptimizer(const BlockOptions& options, CohortContext 
                                      Distribution distribution)
     : options_(options), context_(std::move(context)), stream_(context_.seed, distribution) {}
 
-std::shared_ptr<const Proposal> TwoPointOptimizer::Propose(TrialId trial) const {
+std::shared_ptr<const Proposal> TwoPointOptimizer::Propose(TrialId trial, double) const {
   return std::make_shared<StreamProposal>(&context_.slice, stream_, trial,
                                           static_cast<float>(options_.sigma), true);
 }

@@ -19,7 +19,7 @@ class TwoPointOptimizer : public BlockOptimizer {
  public:
   TwoPointOptimizer(const BlockOptions& options, CohortContext context, Distribution distribution);
 
-  std::shared_ptr<const Proposal> Propose(TrialId trial) const override;
+  std::shared_ptr<const Proposal> Propose(TrialId trial, double progress) const override;
   void Observe(const GroupObservation& group, std::span<const float> theta, std::span<float> target,
                Executor& executor) override;
   void Save(ByteWriter& out) const override;

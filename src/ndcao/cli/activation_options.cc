@@ -43,7 +43,9 @@ Status ResolveActivations(const RunOptions& options, RunSpec& spec) {
   spec.activation.rate = options.rate > 0 ? options.rate : strict ? 3e-3 : 2e-3;
   if (options.sigma > 0) {
     spec.activation.sigma = options.sigma;
-    spec.options.sigma = DefaultsFor(options.optimizer).value().options.sigma;
+    const BlockOptions usual = DefaultsFor(options.optimizer).value().options;
+    spec.options.sigma = usual.sigma;
+    spec.options.sigma_end = usual.sigma_end;
   }
   spec.batch = options.batch > 0 ? options.batch : kBatch;
   spec.shape.slots = options.slots > 0 ? options.slots : std::min(kSlots, spec.batch);

@@ -49,7 +49,10 @@ Result<BlockOverride> ReadOverride(const toml::table& table, const BlockOptions&
     result.options = defaults.options;
   }
   BlockOptions& options = result.options;
-  options.sigma = table["sigma"].value_or(options.sigma);
+  if (const auto sigma = table["sigma"].value<double>()) {  // it falls as the run's does
+    if (options.sigma > 0) options.sigma_end *= *sigma / options.sigma;
+    options.sigma = *sigma;
+  }
   options.frozen = table["frozen"].value_or(options.frozen);
   options.noise_budget.eps = table["eps"].value_or(options.noise_budget.eps);
   options.peer.rate = table["rate"].value_or(options.peer.rate);

@@ -92,6 +92,8 @@ Status CheckFlagsAgree(const RunOptions& options) {
                     weights, "--probe weights"));
   NDCAO_TRY(Belongs(!options.estimator.empty(), "--estimator " + options.estimator, !weights,
                     "--probe activations"));
+  NDCAO_TRY(Belongs(options.sigma_end > 0, fmt::format("--sigma-end {}", options.sigma_end),
+                    weights, "--probe weights"));
   const bool cao = options.optimizer == "cao";
   NDCAO_TRY(Belongs(options.cao_estimator != usual.cao_estimator,
                     "--cao-estimator " + options.cao_estimator, cao, "--optimizer cao"));
@@ -102,6 +104,8 @@ Status CheckFlagsAgree(const RunOptions& options) {
   const bool budgets = options.optimizer == "noise-budget";
   NDCAO_TRY(Belongs(options.eps > 0, fmt::format("--eps {}", options.eps), budgets,
                     "--optimizer noise-budget"));
+  NDCAO_TRY(Belongs(options.sigma_end > 0, fmt::format("--sigma-end {}", options.sigma_end),
+                    budgets, "--optimizer noise-budget"));
   return Belongs(options.rate > 0, fmt::format("--rate {}", options.rate), !budgets && !cao,
                  "a peer or to --probe activations; noise-budget and cao find their own");
 }

@@ -28,16 +28,18 @@ double LargestStep(const Layout& layout, std::span<const float> parameters) {
   return size == 0 ? 0 : std::exp2(std::floor(std::log2(kReach * size)) - kFractionBits);
 }
 
-Status RaiseSigma(bool given, double least, BlockOptions& options) {
-  if (options.frozen || options.sigma >= least) return Ok();
-  if (given) {
-    return Invalid(
-        fmt::format("--sigma {}: bfloat16 tells the network's weights apart in steps of {:.2g}, "
-                    "which would swallow it; allowed with --precision bf16: {:.2g} or more",
-                    options.sigma, least, least));
-  }
-  options.sigma = least;
-  return Ok();
+Status CheckSigma(const char* flag, double sigma, double least) {
+  if (sigma == 0 || sigma >= least) return Ok();
+  return Invalid(
+      fmt::format("{} {}: bfloat16 tells the network's weights apart in steps of {:.2g}, which "
+                  "would swallow it; allowed with --precision bf16: {:.2g} or more",
+                  flag, sigma, least, least));
+}
+
+void RaiseSigma(double least, BlockOptions& options) {
+  if (options.frozen) return;
+  options.sigma = std::max(options.sigma, least);
+  if (options.sigma_end > 0) options.sigma_end = std::max(options.sigma_end, least);
 }
 
 }  // namespace
@@ -59,10 +61,10 @@ Status ResolvePrecision(const RunOptions& options, RunSetup& setup) {
                     spec.precision, options.optimizer));
   }
   const double least = LargestStep(setup.problem->layout(), setup.initial);
-  NDCAO_TRY(RaiseSigma(options.sigma > 0, least, spec.options));
-  for (BlockOverride& blocks : spec.overrides) {
-    NDCAO_TRY(RaiseSigma(options.sigma > 0, least, blocks.options));
-  }
+  NDCAO_TRY(CheckSigma("--sigma", options.sigma, least));
+  NDCAO_TRY(CheckSigma("--sigma-end", options.sigma_end, least));
+  RaiseSigma(least, spec.options);
+  for (BlockOverride& blocks : spec.overrides) RaiseSigma(least, blocks.options);
   return Ok();
 }
 

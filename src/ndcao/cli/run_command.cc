@@ -67,7 +67,10 @@ void AddOptimizer(const RunSpec& spec, Command& command) {
   if (options.cao.coordinate) command.Switch("cao-coordinate");
   const Result<OptimizerDefaults> known = DefaultsFor(options.optimizer);
   const OptimizerDefaults usual = known.ok() ? known.value() : OptimizerDefaults();
-  command.Unless(usual.options.sigma, "sigma", options.sigma);
+  if (options.sigma != usual.options.sigma || options.sigma_end != usual.options.sigma_end) {
+    command.Flag("sigma", options.sigma);
+    command.Unless(0.0, "sigma-end", options.sigma_end);
+  }
   command.Unless(usual.options.peer.rate, "rate", options.peer.rate);
   command.Unless(usual.options.noise_budget.eps, "eps", options.noise_budget.eps);
   if (options.loss_floor && options.loss_floor != usual.options.loss_floor) {

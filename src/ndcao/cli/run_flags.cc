@@ -33,7 +33,13 @@ void AddOptimizerOptions(CLI::App& verb, RunOptions& options) {
   verb.add_flag("--cao-coordinate", options.cao_coordinate,
                 "cao, block by block: one evaluation more for each block, with that block where it "
                 "was before, so that each learns from the change that it made");
-  verb.add_option("--sigma", options.sigma, "Size of a perturbation (0: the optimizer's own)")
+  verb.add_option("--sigma", options.sigma,
+                  "Size of a perturbation (0: the optimizer's own; noise-budget: 0.03, falling to "
+                  "0.003)")
+      ->check(AtLeastZero());
+  verb.add_option("--sigma-end", options.sigma_end,
+                  "noise-budget: its size at the end of the budget, which it reaches in a straight "
+                  "line (0: that of --sigma, if it is given)")
       ->check(AtLeastZero());
   verb.add_option("--rate", options.rate,
                   "Learning rate of a peer, or of activation probing (0: its own default)")

@@ -26,9 +26,9 @@
 namespace ndcao {
 namespace {
 
-// A run should have this many rounds at least: what matters is the number of updates
+// The slowest block should move this often at least: what matters is the number of updates
 // (docs/algorithm.md), and beyond it larger batches are cheaper.
-constexpr std::uint64_t kRounds = 400;
+constexpr std::uint64_t kMoves = 400;
 constexpr std::uint32_t kBatches[] = {128, 64, 32, 16};
 constexpr std::string_view kFunction = "function:";
 constexpr std::string_view kExec = "exec:";
@@ -66,7 +66,8 @@ Status ResolveOptimizer(const RunOptions& options, RunSpec& spec, OptimizerDefau
   NDCAO_ASSIGN(defaults, DefaultsFor(options.optimizer));
   spec.options = defaults.options;
   spec.shape = defaults.shape;
-  if (options.sigma > 0) spec.options.sigma = options.sigma;
+  if (options.sigma > 0) spec.options.sigma = options.sigma, spec.options.sigma_end = 0;
+  if (options.sigma_end > 0) spec.options.sigma_end = options.sigma_end;
   if (options.rate > 0) spec.options.peer.rate = options.rate;
   if (options.eps > 0) spec.options.noise_budget.eps = options.eps;
   if (options.loss_floor) spec.options.loss_floor = options.loss_floor;
@@ -88,10 +89,11 @@ double EpochBudget(double epochs, const Problem& problem, const RunSpec& spec) {
 }
 
 std::uint32_t ChooseBatch(const RunSpec& spec, std::uint64_t budget) {
+  const std::uint64_t groups = spec.gathered();  // from one move to the next
   for (const std::uint32_t batch : kBatches) {
     RunSpec candidate = spec;
     candidate.batch = batch;
-    if (budget / (candidate.group_cost() * candidate.shape.slots) >= kRounds) return batch;
+    if (budget / (candidate.group_cost() * groups) >= kMoves) return batch;
   }
   return kBatches[3];
 }
@@ -210,7 +212,10 @@ void AdaptToProblem(const RunOptions& options, RunSpec& spec, OptimizerDefaults&
   if (counts && options.eps == 0) spec.options.noise_budget.eps = 0.1;
   if (f1 && options.eps == 0) spec.options.noise_budget.eps = 1;
   if (f1) defaults.batch = std::max(defaults.batch, kBatches[0]);
-  if (options.sigma == 0 && sigma > 0) spec.options.sigma = sigma;
+  if (options.sigma == 0 && sigma > 0) {
+    spec.options.sigma = sigma;
+    spec.options.sigma_end = options.sigma_end;
+  }
   if (!options.loss_floor && spec.objective == "accuracy") spec.options.loss_floor = -1;
 }
 

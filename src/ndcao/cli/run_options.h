@@ -32,6 +32,7 @@ struct RunOptions {
   std::string cao_estimator = "linear";
   bool cao_coordinate = false;
   double sigma = 0;
+  double sigma_end = 0;
   double rate = 0;
   double eps = 0;
   std::optional<double> loss_floor;

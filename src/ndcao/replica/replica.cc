@@ -120,11 +120,8 @@ CohortContext Replica::ContextOf(const Cohort& cohort) const {
   const std::uint64_t key = merged.runs().front().global;
   CohortContext context{std::move(merged), spec_.seed,  key,
                         parameters_,       spec_.shape, cohort.blocks.front()};
-  context.gathered = spec_.shape.slots;
-  if (spec_.mode == RunMode::kAsync) {
-    context.gathered = std::max(context.gathered, spec_.clock.greatest);
-    context.wait = LongestWait(spec_.clock);
-  }
+  context.gathered = spec_.gathered();
+  if (spec_.mode == RunMode::kAsync) context.wait = LongestWait(spec_.clock);
   return context;
 }
 
@@ -133,11 +130,14 @@ std::span<float> Replica::MutableTheta() {
   return *theta_;
 }
 
-Trial Replica::NewTrial(TrialId id) const {
+Trial Replica::NewTrial(TrialId id, std::optional<Offset> base) const {
   Trial trial{id, next_offset_, chain_, theta_, {}};
+  const Offset oldest = positions_.front().offset;
+  const bool known = base && *base >= oldest && *base <= next_offset_;
+  const double progress_then = known ? positions_[*base - oldest].progress : progress();
   std::shared_ptr<ParameterVector> placed;
   for (const Cohort& cohort : cohorts_) {
-    trial.proposals.push_back(cohort.optimizer->Propose(id));
+    trial.proposals.push_back(cohort.optimizer->Propose(id, progress_then));
     if (!trial.proposals.back()->places()) continue;
     if (!placed) placed = std::make_shared<ParameterVector>(*theta_);
     trial.proposals.back()->Place(*placed);
@@ -151,6 +151,10 @@ double Replica::horizon() const {
   if (spec_.mode == RunMode::kAsync) return std::max(1.0, groups);
   const double slots = spec_.shape.slots;
   return std::max(1.0, std::floor(groups / slots)) * slots;
+}
+
+double Replica::progress() const {
+  return std::min(1.0, static_cast<double>(counters_.groups) / horizon());
 }
 
 bool Replica::done() const { return static_cast<double>(counters_.groups) >= horizon(); }
@@ -209,7 +213,7 @@ Outcome Replica::ApplyAudit(const AuditRecord& audit) {
 void Replica::Advance(std::uint64_t record_hash) {
   ++next_offset_;
   chain_ = ChainHash(chain_, record_hash);
-  positions_.push_back({next_offset_, chain_, counters_.groups, version_});
+  positions_.push_back({next_offset_, chain_, counters_.groups, version_, progress()});
   if (positions_.size() > kPositions) positions_.pop_front();
 }
 
@@ -252,7 +256,7 @@ Outcome Replica::ApplyGroup(const GroupRecord& group, Executor& executor) {
 GroupObservation Replica::Count(const GroupRecord& group, const Position& base) {
   const GroupObservation observation = {
       group.trial, base.version, version_ + 1, static_cast<double>(counters_.groups),
-      horizon(),   group.centre, group.losses};
+      horizon(),   group.centre, group.losses, base.progress};
   ++counters_.groups;
   counters_.image_forwards += group.examples;
   counters_.evaluations += group.losses.size() + (spec_.shape.centre ? 1 : 0);

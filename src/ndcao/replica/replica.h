@@ -105,7 +105,10 @@ class Replica {
   double horizon() const;
   std::uint64_t budget() const { return budget_; }
   RoundView round() const;
-  Trial NewTrial(TrialId id) const;
+  /// The part of the budget that is used up, 0 to 1.
+  double progress() const;
+  /// A group at θ as it is now; with `base`, with the perturbations of one that was proposed there.
+  Trial NewTrial(TrialId id, std::optional<Offset> base = std::nullopt) const;
 
   const RunSpec& spec() const { return spec_; }
   const Partition& partition() const { return partition_; }
@@ -152,6 +155,7 @@ class Replica {
     std::uint64_t chain = 0;
     std::uint64_t groups = 0;
     std::uint64_t version = 0;
+    double progress = 0;
   };
 
   Replica(RunSpec spec, Partition partition)

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <regex>
 #include <sstream>
 
@@ -12,6 +13,10 @@ std::uint64_t RunSpec::group_cost() const {
   if (batch == 0) return shape.evaluations + centre;
   if (screening > 0) return std::uint64_t{batch} * (shape.evaluations + screening);
   return std::uint64_t{batch} * (shape.evaluations + centre);
+}
+
+std::uint32_t RunSpec::gathered() const {
+  return mode == RunMode::kAsync ? std::max(shape.slots, clock.greatest) : shape.slots;
 }
 
 Result<bool> BlockOverride::Matches(const std::string& block) const {
@@ -112,14 +117,13 @@ Status RunSpec::ValidateAudit() const {
                     *audit, kLeastEvaluations, shape.evaluations));
   }
   const auto changes = [](const BlockOptions& o) {
-    return o.optimizer == "cao" || o.optimizer == "pgpe" || o.optimizer == "random-search";
+    return o.optimizer == "cao" || o.optimizer == "pgpe";
   };
   bool any = changes(options);
   for (const BlockOverride& o : overrides) any = any || changes(o.options);
   if (mode == RunMode::kSync || !any) return Ok();
   return Invalid(
-      fmt::format("--audit {} with --mode async: not with cao, pgpe or random-search, whose "
-                  "perturbations follow "
+      fmt::format("--audit {} with --mode async: not with cao or pgpe, whose perturbations follow "
                   "from all they have learned",
                   *audit));
 }

@@ -48,7 +48,7 @@ struct BlockOverride {
 };
 
 struct RunSpec {
-  static constexpr int kFormat = 5;
+  static constexpr int kFormat = 6;
 
   // What is minimised. The replica does not look at these; workers compare them.
   std::string model;       ///< A name of the zoo, or a TorchScript file.
@@ -84,6 +84,9 @@ struct RunSpec {
   /// Image-forwards of one group: b (M + K), or b (M + 1) without screening; evaluations where
   /// there are no examples.
   std::uint64_t group_cost() const;
+  /// Groups that a block gathers at one place before it moves, at most: those of a round, or of the
+  /// longest period if that is more.
+  std::uint32_t gathered() const;
   /// Options of a block, by its name: the first override that matches, or the run's.
   Result<BlockOptions> OptionsFor(const std::string& block) const;
   Status Validate() const;

@@ -127,11 +127,13 @@ template <typename Visitor, typename Options>
 void VisitOptions(Visitor& v, Options& o) {
   v.Field("optimizer", o.optimizer);
   v.Field("sigma", o.sigma);
+  v.Field("sigma_end", o.sigma_end);
   v.Field("frozen", o.frozen);
   v.Field("loss_floor", o.loss_floor);
   v.Table("noise_budget", [&](auto& t) {
     t.Field("eps", o.noise_budget.eps);
     t.Field("clip", o.noise_budget.clip);
+    t.Field("regain", o.noise_budget.regain);
   });
   v.Table("peer", [&](auto& t) {
     t.Field("rate", o.peer.rate);
@@ -259,14 +261,32 @@ Status CheckFormat(std::int64_t format, int oldest) {
                              RunSpec::kFormat));
 }
 
+// Before format 6 perturbations were as large at the end as at the beginning, and a step that had
+// been halved stayed so.
+void CompleteOptions(toml::table& options) {
+  options.insert("sigma_end", 0.0);
+  toml::table* own = options["noise_budget"].as_table();
+  if (own != nullptr) own->insert("regain", 0.0);
+}
+
+void CompleteBefore6(toml::table& table) {
+  if (toml::table* options = table["options"].as_table()) CompleteOptions(*options);
+  toml::array* blocks = table["block"].as_array();
+  if (blocks == nullptr) return;
+  for (toml::node& block : *blocks) {
+    if (block.is_table()) CompleteOptions(*block.as_table());
+  }
+}
+
 }  // namespace
 
 Result<RunSpec> ParseRunSpec(const std::string& text) {
   const Result<toml::table> parsed = ParseToml(text);
   if (!parsed.ok()) return parsed.error().Context("run spec");
-  const toml::table& table = parsed.value();
+  toml::table table = parsed.value();
   const std::int64_t format = table["format"].value_or(std::int64_t{-1});
   NDCAO_TRY(CheckFormat(format, kOldestFormat));
+  if (format < 6) CompleteBefore6(table);
   RunSpec spec;
   std::string problem;
   TableReader reader(table, "", problem);

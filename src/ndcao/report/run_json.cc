@@ -34,6 +34,7 @@ Json Facets(const RunHistory& history) {
   facets["rate"] = spec.options.peer.rate;
   facets["eps"] = spec.options.noise_budget.eps;
   facets["sigma"] = spec.options.sigma;
+  facets["sigma_end"] = spec.options.sigma_end;
   if (spec.clock.greatest > 1) {
     facets["periods"] =
         std::to_string(spec.clock.least) + ".." + std::to_string(spec.clock.greatest);

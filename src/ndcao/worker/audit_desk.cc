@@ -11,7 +11,7 @@ void AuditDesk::Before(const Replica& replica, const Entry& entry) {
   if (!replica.audits()->Chooses(replica.chain())) return;
   const auto theta = At(replica, group->base);
   if (theta == nullptr) return;
-  next_ = replica.NewTrial(group->trial);
+  next_ = replica.NewTrial(group->trial, group->base);
   // The blocks of an asynchronous run perturb θ itself (RunSpec::Validate), so θ is all it takes.
   if (replica.spec().mode == RunMode::kAsync) next_->point = theta;
 }

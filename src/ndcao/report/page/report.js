@@ -51,7 +51,7 @@
   function word(key, value) {
     if (value == null) return '';
     if (key === 'budget') return count(value);
-    if (['batch', 'rate', 'eps', 'sigma', 'periods'].includes(key)) return `${key} ${value}`;
+    if (['batch', 'rate', 'eps', 'sigma', 'sigma_end', 'periods'].includes(key)) return `${key} ${value}`;
     return String(value);
   }
 

@@ -78,6 +78,7 @@ class SharingTest(ClusterProgram):
         main = self.start(*self.train("late", f"{LATE_RECORDS * 100}", *groups, "--threads", "8"))
         self.wait_for_records("late", LATE_RECORDS // 8, 300)  # messages hold up to 8
         while self.json("inspect", *self.at("late"), "--json")["records"] < LATE_RECORDS:
+            self.assertIsNone(main.poll(), "the run ended before its time")
             time.sleep(1)
         main.send_signal(signal.SIGTERM)
         _, errors = self.finish(main, code=130)

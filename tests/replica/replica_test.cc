@@ -164,7 +164,11 @@ TEST(ReplicaTest, ALateGroupCanBeProposedAgainAsItWas) {
   for (std::uint64_t i = 0; i < 50; ++i) {
     Fold(replica, Measure(replica, replica.NewTrial(TrialId::Async(0, i))));
   }
-  EXPECT_LT(*replica.NewTrial(first.id).step(), 0.6f * *first.step());
+  const Trial late = replica.NewTrial(first.id);
+  EXPECT_LT(*late.step(), 0.6f * *first.step());
+  Fold(replica, BudgetRecord{4 * replica.spec().budget});
+  EXPECT_GT(*replica.NewTrial(first.id).step(), 0.8f * *first.step());
+  EXPECT_EQ(replica.NewTrial(first.id, late.base).step(), late.step());
   EXPECT_EQ(replica.NewTrial(first.id, first.base).step(), first.step());
   const auto restored = Replica::Restore(replica.spec(), QuadraticLayout(), replica.Snapshot());
   ASSERT_TRUE(restored.ok());

@@ -71,6 +71,10 @@ TEST(RunSpecTest, PreviousFormatsAreReadWhereTheirArithmeticIsTheSame) {
   EXPECT_EQ(before.value().options.noise_budget.regain, 0);
   ASSERT_FALSE(before.value().overrides.empty());
   EXPECT_EQ(before.value().overrides[0].options.noise_budget.regain, 0);
+  spec.overrides[0].options = DefaultsFor("random-search").value().options;
+  EXPECT_TRUE(with_format("6").ok());
+  EXPECT_FALSE(with_format("5").ok());
+  spec.overrides.clear();
   spec.probe = ProbeTarget::kActivations;
   EXPECT_TRUE(with_format("4").ok());
   EXPECT_NE(with_format("3").error().message().find("reads format 6"), std::string::npos);

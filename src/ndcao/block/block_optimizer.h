@@ -5,9 +5,9 @@
 // An optimizer is folded by one thread at a time. What it proposes is immutable, so a worker may
 // go on evaluating a proposal while the fold moves on.
 //
-//   auto proposal = optimizer->Propose(trial, progress);  // pure: a function of these and the
-//   state proposal->Perturb(k, theta, out);                    // evaluation k's parameters
-//   optimizer->Observe({trial, …, losses}, theta, executor);  // learns, and moves the slice
+//   auto proposal = optimizer->Propose(trial, progress);  // a function of these and of the state
+//   proposal->Perturb(k, theta, out);                     // evaluation k's parameters
+//   optimizer->Observe({trial, …}, theta, theta, executor);  // learns, and moves the slice
 #pragma once
 
 #include <cstdint>

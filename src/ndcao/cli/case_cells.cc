@@ -33,7 +33,7 @@ const std::vector<CaseEntry>& CaseTable() {
       {1, "mlp:784-256-10", "mnist", "weights", "2M", "50M"},
       {1, "mlp:784-256-10", "mnist", "activations", "", "1800k"},
       {2, "lenet5", "fashion-mnist", "activations", "1080k", "2700k"},
-      {2, "lenet5", "fashion-mnist", "weights", "", "50M"},
+      {2, "lenet5", "fashion-mnist", "weights", "", "10M"},
       {3, "resnet8", "fashion-mnist", "activations", "320k", "2400k"},
       {3, "resnet8", "fashion-mnist", "weights", "", "2M"},
       {4, "lstm:28x128", "mnist", "activations", "150k", "900k"},

@@ -60,7 +60,7 @@ Result<Replica> Replica::Create(const RunSpec& spec, const Layout& layout, Param
   }
   replica.whole_ = !part;
   replica.theta_ = std::make_shared<ParameterVector>(std::move(initial));
-  replica.budget_ = spec.budget;
+  replica.budgets_ = {{0, spec.budget}};
   replica.slots_.resize(spec.shape.slots);
   if (spec.audit) replica.audits_.emplace(spec.seed, *spec.audit);
   NDCAO_TRY(replica.BuildCohorts(held, layout.size()));
@@ -134,7 +134,7 @@ Trial Replica::NewTrial(TrialId id, std::optional<Offset> base) const {
   Trial trial{id, next_offset_, chain_, theta_, {}};
   const Offset oldest = positions_.front().offset;
   const bool known = base && *base >= oldest && *base <= next_offset_;
-  const double progress_then = known ? positions_[*base - oldest].progress : progress();
+  const double progress_then = known ? ProgressAt(positions_[*base - oldest]) : progress();
   std::shared_ptr<ParameterVector> placed;
   for (const Cohort& cohort : cohorts_) {
     trial.proposals.push_back(cohort.optimizer->Propose(id, progress_then));
@@ -146,15 +146,23 @@ Trial Replica::NewTrial(TrialId id, std::optional<Offset> base) const {
   return trial;
 }
 
-double Replica::horizon() const {
-  const double groups = static_cast<double>(budget_ / spec_.group_cost());
+double Replica::horizon() const { return HorizonOf(budget()); }
+
+double Replica::HorizonOf(std::uint64_t budget) const {
+  const double groups = static_cast<double>(budget / spec_.group_cost());
   if (spec_.mode == RunMode::kAsync) return std::max(1.0, groups);
   const double slots = spec_.shape.slots;
   return std::max(1.0, std::floor(groups / slots)) * slots;
 }
 
-double Replica::progress() const {
-  return std::min(1.0, static_cast<double>(counters_.groups) / horizon());
+double Replica::progress() const { return ProgressAt(positions_.back()); }
+
+double Replica::ProgressAt(const Position& position) const {
+  const auto change = std::find_if(budgets_.rbegin(), budgets_.rend(), [&](const BudgetChange& b) {
+    return b.from <= position.offset;
+  });
+  const double horizon = HorizonOf(change->image_forwards);
+  return std::min(1.0, static_cast<double>(position.groups) / horizon);
 }
 
 bool Replica::done() const { return static_cast<double>(counters_.groups) >= horizon(); }
@@ -184,7 +192,7 @@ Result<Outcome> Replica::ApplyRecord(const Entry& entry, Executor& executor) {
     const Status status = CheckDigest(*digest);
     if (!status.ok()) return status.error().Context(fmt::format("record {}", entry.offset));
   } else if (const auto* budget = std::get_if<BudgetRecord>(&entry.record)) {
-    budget_ = budget->image_forwards;
+    budgets_.push_back({entry.offset + 1, budget->image_forwards});
   } else if (const auto* join = std::get_if<JoinRecord>(&entry.record)) {
     ++joins_;
     if (audits_) audits_->Join(join->name, counters_.groups);
@@ -213,7 +221,7 @@ Outcome Replica::ApplyAudit(const AuditRecord& audit) {
 void Replica::Advance(std::uint64_t record_hash) {
   ++next_offset_;
   chain_ = ChainHash(chain_, record_hash);
-  positions_.push_back({next_offset_, chain_, counters_.groups, version_, progress()});
+  positions_.push_back({next_offset_, chain_, counters_.groups, version_});
   if (positions_.size() > kPositions) positions_.pop_front();
 }
 
@@ -256,7 +264,7 @@ Outcome Replica::ApplyGroup(const GroupRecord& group, Executor& executor) {
 GroupObservation Replica::Count(const GroupRecord& group, const Position& base) {
   const GroupObservation observation = {
       group.trial, base.version, version_ + 1, static_cast<double>(counters_.groups),
-      horizon(),   group.centre, group.losses, base.progress};
+      horizon(),   group.centre, group.losses, ProgressAt(base)};
   ++counters_.groups;
   counters_.image_forwards += group.examples;
   counters_.evaluations += group.losses.size() + (spec_.shape.centre ? 1 : 0);

@@ -103,7 +103,7 @@ class Replica {
   bool done() const;
   /// T: groups in the budget, at least 1.
   double horizon() const;
-  std::uint64_t budget() const { return budget_; }
+  std::uint64_t budget() const { return budgets_.back().image_forwards; }
   RoundView round() const;
   /// The part of the budget that is used up, 0 to 1.
   double progress() const;
@@ -155,7 +155,11 @@ class Replica {
     std::uint64_t chain = 0;
     std::uint64_t groups = 0;
     std::uint64_t version = 0;
-    double progress = 0;
+  };
+  /// The budget of the positions from this one on.
+  struct BudgetChange {
+    Offset from = 0;
+    std::uint64_t image_forwards = 0;
   };
 
   Replica(RunSpec spec, Partition partition)
@@ -178,6 +182,9 @@ class Replica {
   bool PositionsFit() const;
   std::optional<Position> FindPosition(Offset base, std::uint64_t chain) const;
   void Advance(std::uint64_t record_hash);
+  double HorizonOf(std::uint64_t budget) const;
+  /// progress() as it was at a position.
+  double ProgressAt(const Position& position) const;
   std::span<float> MutableTheta();
 
   RunSpec spec_;
@@ -193,7 +200,7 @@ class Replica {
   Offset next_offset_ = 0;
   std::uint64_t chain_ = 0;
   std::uint64_t version_ = 0;  // of the optimizers' state: rounds, or accepted groups
-  std::uint64_t budget_ = 0;
+  std::vector<BudgetChange> budgets_;
   WorkerId joins_ = 0;
   std::uint64_t last_staleness_ = 0;
   bool whole_ = true;  // all of θ is held, so that it has a digest

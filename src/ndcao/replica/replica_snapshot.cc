@@ -48,9 +48,10 @@ std::vector<std::byte> Replica::Snapshot() const {
   PutFloats(out, *theta_);
   PutFloats(out, pending_);
   for (const std::uint64_t x :
-       {next_offset_, chain_, version_, budget_, std::uint64_t{joins_}, last_staleness_}) {
+       {next_offset_, chain_, version_, std::uint64_t{joins_}, last_staleness_}) {
     out.Put(x);
   }
+  out.PutVector(budgets_);
   out.PutAll(std::as_bytes(std::span(&counters_, 1)));
   out.PutVector(std::vector<Position>(positions_.begin(), positions_.end()));
   out.PutVector(std::vector<TrialId>(recent_order_.begin(), recent_order_.end()));
@@ -87,9 +88,10 @@ Result<Replica> Replica::Restore(const RunSpec& spec, const Layout& layout,
   replica.next_offset_ = in.Get<std::uint64_t>();
   replica.chain_ = in.Get<std::uint64_t>();
   replica.version_ = in.Get<std::uint64_t>();
-  replica.budget_ = in.Get<std::uint64_t>();
   replica.joins_ = static_cast<WorkerId>(in.Get<std::uint64_t>());
   replica.last_staleness_ = in.Get<std::uint64_t>();
+  replica.budgets_ = in.GetVector<BudgetChange>();
+  if (replica.budgets_.empty() || replica.budgets_.front().from > 0) in.Fail();
   in.GetAll(std::as_writable_bytes(std::span(&replica.counters_, 1)));
   const auto positions = in.GetVector<Position>();
   replica.positions_.assign(positions.begin(), positions.end());

@@ -2,6 +2,7 @@
 // cannot disagree.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <functional>
 #include <map>
 #include <set>
@@ -247,10 +248,15 @@ std::string FormatRunSpec(const RunSpec& spec) {
 namespace {
 
 // Older formats whose fold is the same: 4 changed the arithmetic of activation probing, 5 that of
-// blocks with clocks of their own.
+// blocks with clocks of their own, 6 that of random search.
 constexpr int kOldestFormat = 3;
 
 int OldestFormatOf(const RunSpec& spec) {
+  const auto searches = [](const BlockOptions& o) { return o.optimizer == "random-search"; };
+  const bool any = searches(spec.options) ||
+                   std::any_of(spec.overrides.begin(), spec.overrides.end(),
+                               [&](const BlockOverride& o) { return searches(o.options); });
+  if (any) return 6;
   if (spec.probe == ProbeTarget::kActivations) return 4;
   return spec.mode == RunMode::kAsync && spec.clock.greatest > 1 ? 5 : kOldestFormat;
 }

@@ -6,6 +6,7 @@
 #include <random>
 
 #include "ndcao/base/hash.h"
+#include "ndcao/journal/nats/record_filter.h"
 
 namespace ndcao {
 namespace {
@@ -79,13 +80,20 @@ void BatchPublisher::SendBatch(std::unique_lock<std::mutex>& lock, std::uint64_t
   ++under_way_;
   const std::vector<Waiting*> batch = TakeBatch(lock);
   if (!batch.empty()) {
+    // Behind this many newer messages of ours one would count for nothing (RecordFilter).
+    changed_.wait(lock, [&] {
+      return unacknowledged_.empty() ||
+             next_message_ - *unacknowledged_.begin() < RecordFilter::kWindow;
+    });
     JournalMessage message{writer_, next_message_++, spec_hash, {}};
+    unacknowledged_.insert(message.number);
     for (const Waiting* w : batch) message.payloads.push_back(w->payload);
     lock.unlock();
     Ticket ticket{message.number, 0, 0,
                   std::make_shared<const std::vector<std::byte>>(EncodeMessage(message))};
     const Status sent = PublishAgain(ticket);
     lock.lock();
+    unacknowledged_.erase(message.number);
     for (std::uint32_t place = 0; place < batch.size(); ++place) {
       Waiting& waiting = *batch[place];
       waiting.ticket = ticket;

@@ -7,6 +7,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -63,6 +64,7 @@ class BatchPublisher {
   std::condition_variable changed_;
   std::deque<Waiting*> queue_;
   std::uint32_t next_message_ = 0;
+  std::set<std::uint32_t> unacknowledged_;
   int under_way_ = 0;
 };
 

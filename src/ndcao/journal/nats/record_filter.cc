@@ -6,8 +6,6 @@
 namespace ndcao {
 namespace {
 
-constexpr std::uint32_t kWindow = 64;
-
 Result<std::vector<Record>> DecodeAll(const JournalMessage& message) {
   std::vector<Record> records;
   for (const std::vector<std::byte>& payload : message.payloads) {

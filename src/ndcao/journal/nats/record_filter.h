@@ -35,6 +35,9 @@ std::string_view NameOf(Drop drop);
 
 class RecordFilter {
  public:
+  /// A message this many numbers behind a newer one of the same writer counts as repeated.
+  static constexpr std::uint32_t kWindow = 64;
+
   /// Takes the next message of the stream, published by `name` (the subject's last token). Its
   /// records get the next offsets and are appended to `entries`; or it is dropped and counted.
   std::optional<Drop> Take(std::string_view name, std::span<const std::byte> bytes,
@@ -54,8 +57,7 @@ class RecordFilter {
   friend bool operator==(const RecordFilter&, const RecordFilter&) = default;
 
  private:
-  // The last 64 messages of one writer that were seen: RFC 4303's window against replays. A
-  // writer has far fewer than 64 messages under way.
+  // The last kWindow messages of one writer that were seen: RFC 4303's window against replays.
   struct Window {
     std::uint32_t highest = 0;
     std::uint64_t seen = 0;  // bit i: highest − i

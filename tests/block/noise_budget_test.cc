@@ -179,31 +179,29 @@ TEST(NoiseBudgetTest, OneAbsurdGroupNeitherStopsNorDrivesTheRun) {
 TEST(NoiseBudgetTest, PerturbationsNarrowAndGroupsAreReadWithTheirOwn) {
   const Quadratic f(64, 1);
   Optimizer o(64, 0.5f);
-  BlockOptions options = o.options;
-  options.sigma = 0.04;
-  options.sigma_end = 0.01;
-  const auto narrowing = MakeOptimizer(options, {Slice::Whole(64), 7, 0, 64, o.shape}, o.theta);
-  EXPECT_FLOAT_EQ(*narrowing->Propose({1}, 0)->step(), 0.04f);
-  EXPECT_FLOAT_EQ(*narrowing->Propose({1}, 0.5)->step(), 0.025f);
-  EXPECT_FLOAT_EQ(*narrowing->Propose({1}, 1)->step(), 0.01f);
+  o.options.sigma = 0.04;
+  o.options.sigma_end = 0.01;
+  o.optimizer = MakeOptimizer(o.options, {Slice::Whole(64), 7, 0, 64, o.shape}, o.theta);
+  EXPECT_FLOAT_EQ(*o.optimizer->Propose({1}, 0)->step(), 0.04f);
+  EXPECT_FLOAT_EQ(*o.optimizer->Propose({1}, 0.5)->step(), 0.025f);
+  EXPECT_FLOAT_EQ(*o.optimizer->Propose({1}, 1)->step(), 0.01f);
   std::vector<float> target(64, 0.0f), point(64);
   for (std::uint64_t g = 0; g < 400; ++g) {
     // In an order that a fold does not have: late groups among others.
     const double progress = static_cast<double>(g * 7919 % 400) / 400;
-    const auto proposal = narrowing->Propose({g}, progress);
+    const auto proposal = o.optimizer->Propose({g}, progress);
     std::vector<float> losses;
     for (std::uint32_t k = 0; k < 64; ++k) {
       proposal->Perturb(k, o.theta, point);
       losses.push_back(static_cast<float>(f(point)));
     }
-    narrowing->Observe({{g}, g, g + 1, 0, 1e9, static_cast<float>(f(o.theta)), losses, progress},
-                       o.theta, target, o.executor);
+    o.optimizer->Observe({{g}, g, g + 1, 0, 1e9, static_cast<float>(f(o.theta)), losses, progress},
+                         o.theta, target, o.executor);
+    EXPECT_EQ(static_cast<float>(o.Value("sigma")), *proposal->step());
   }
   const double gradient = f.squared_gradient(o.theta);
-  for (const Statistic& s : narrowing->Statistics()) {
-    if (s.name == "gB2") EXPECT_NEAR(s.value, gradient, 0.1 * gradient);
-    if (s.name == "trH") EXPECT_NEAR(s.value, f.trace(), 0.1 * f.trace());
-  }
+  EXPECT_NEAR(o.Value("gB2"), gradient, 0.1 * gradient);
+  EXPECT_NEAR(o.Value("trH"), f.trace(), 0.1 * f.trace());
 }
 
 TEST(NoiseStatisticsTest, TooFewFiniteLossesTeachNothing) {

@@ -7,6 +7,7 @@ import shlex
 import signal
 import struct
 import time
+import tomllib
 import unittest
 
 from ndcao_program import Program
@@ -129,6 +130,23 @@ class TrainTest(Program):
             mode = ["--mode", "async", *more] if more else []
             self.run_ndcao("train", *network, *mode, "--out", self.path(name))
             self.assertIn(f"batch = {batch}\n", (self.dir / name / "spec.toml").read_text())
+
+    def test_how_wide_perturbations_are(self):
+        config = self.dir / "blocks.toml"
+        config.write_text('[[block]]\npattern = ".*"\nsigma = 0.3\n')
+        small = ["--train-limit", "200", "--budget", "40k", "--quiet", "--no-report"]
+        runs = [  # of the run; a block's own sigma falls as the run's does
+            (["--model", "mlp:784-4-10"], "options", 0.03, 0.003),
+            (["--model", "mlp:784-4-10", "--sigma", "0.02"], "options", 0.02, 0),
+            (["--model", "mlp:784-4-10", "--config", str(config)], "block", 0.3, 0.03),
+            (["--model", "bnn:784-4-10"], "options", 0.2, 0),
+            (["--model", "mlp:784-4-10", "--objective", "accuracy"], "options", 0.01, 0)]
+        for i, (flags, table, sigma, end) in enumerate(runs):
+            self.run_ndcao("train", *flags, *small, "--out", self.path(str(i)))
+            spec = tomllib.loads((self.dir / str(i) / "spec.toml").read_text())
+            options = spec["block"][0] if table == "block" else spec[table]
+            self.assertAlmostEqual(options["sigma"], sigma)
+            self.assertAlmostEqual(options["sigma_end"], end)
 
     def test_max_seconds_alone_sets_the_budget(self):
         summary = self.json("train", "--objective", "function:sphere:2000", "--max-seconds", "3",

@@ -77,6 +77,10 @@ class AgreementTest(Program):
         self.refused_run(*budget, "--optimizer", "spsa", "--eps", "1", says="--eps 1")
         self.refused_run(*budget, "--optimizer", "spsa", "--sigma-end", "1",
                          says="--sigma-end 1: it belongs to --optimizer noise-budget")
+        blocks = pathlib.Path(self.path("own.toml"))
+        blocks.write_text('[[block]]\npattern = ".*"\noptimizer = "noise-budget"\n')
+        self.refused_run(*budget, "--optimizer", "spsa", "--sigma-end", "1", "--config",
+                         str(blocks), says="--sigma-end 1: it belongs to --optimizer noise-budget")
         self.refused_run("--probe", "activations", *budget, "--sigma-end", "1",
                          says="--sigma-end 1: it belongs to --probe weights")
         self.refused_run(*budget, "--cao-estimator", "monomial", says="--optimizer cao")

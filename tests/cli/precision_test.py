@@ -35,6 +35,9 @@ class PrecisionTest(Program):
 
         refused(*NETWORK, "--sigma", "1e-3", says="--sigma 0.001")
         refused(*NETWORK, "--sigma-end", "1e-3", says="--sigma-end 0.001")
+        config = self.dir / "narrow.toml"
+        config.write_text('[[block]]\npattern = "fc"\nsigma = 0.002\n')
+        refused(*NETWORK, "--sigma", "0.02", "--config", str(config), says="--sigma 0.002")
         refused(*NETWORK, "--optimizer", "cao", says="--optimizer cao")
         refused(*NETWORK[:6], "--probe", "activations", says="--probe activations")
         refused("--objective", "function:sphere:9", says="only networks")

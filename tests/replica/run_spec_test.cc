@@ -61,14 +61,17 @@ TEST(RunSpecTest, PreviousFormatsAreReadWhereTheirArithmeticIsTheSame) {
   EXPECT_EQ(with_format("3").value(), spec);
   EXPECT_FALSE(with_format("2").ok());
   std::string text = FormatRunSpec(spec);
-  for (std::size_t at; (at = text.find("regain = ")) != std::string::npos;) {
-    text.erase(at, text.find('\n', at) - at);
+  for (const char* key : {"regain = ", "sigma_end = "}) {
+    for (std::size_t at; (at = text.find(key)) != std::string::npos;) {
+      text.erase(at, text.find('\n', at) - at);
+    }
   }
   EXPECT_FALSE(ParseRunSpec(text).ok());  // as every missing key
   text.replace(text.find("format = 6"), 10, "format = 5");
   const auto before = ParseRunSpec(text);
   ASSERT_TRUE(before.ok()) << before.error().message();
   EXPECT_EQ(before.value().options.noise_budget.regain, 0);
+  EXPECT_EQ(before.value().options.sigma_end, 0);
   ASSERT_FALSE(before.value().overrides.empty());
   EXPECT_EQ(before.value().overrides[0].options.noise_budget.regain, 0);
   spec.overrides[0].options = DefaultsFor("random-search").value().options;

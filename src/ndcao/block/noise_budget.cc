@@ -45,8 +45,7 @@ void NoiseBudgetOptimizer::ObserveAll(std::span<const GroupObservation> groups,
 // Adds what there is to be moved to `moves`.
 void NoiseBudgetOptimizer::Learn(const GroupObservation& group, std::vector<Move>& moves) {
   if (guard_.Outdated(group.base_version)) return;
-  sigma_ = SigmaAt(group.base_progress);
-  const bool taught = statistics_.Add(group.centre, group.losses, sigma_);
+  const bool taught = statistics_.Add(group.centre, group.losses, SigmaAt(group.base_progress));
   if (!taught && std::isfinite(group.centre)) return;
   const LossGuard::Verdict verdict =
       taught ? guard_.Add(group.centre, statistics_.group_loss(), statistics_.loss_deviation(),
@@ -92,7 +91,6 @@ void NoiseBudgetOptimizer::Save(ByteWriter& out) const {
   statistics_.Save(out);
   best_statistics_.Save(out);
   guard_.Save(out);
-  out.Put(sigma_);
   out.Put(eta_);
 }
 
@@ -100,7 +98,6 @@ void NoiseBudgetOptimizer::Load(ByteReader& in) {
   statistics_.Load(in);
   best_statistics_.Load(in);
   guard_.Load(in);
-  sigma_ = in.Get<double>();
   eta_ = in.Get<double>();
 }
 
@@ -108,7 +105,7 @@ std::vector<Statistic> NoiseBudgetOptimizer::Statistics() const {
   return {{"loss", statistics_.loss()},
           {"gB2", statistics_.gradient()},
           {"trH", statistics_.curvature()},
-          {"sigma", sigma_},
+          {"sigma", statistics_.sigma()},
           {"eta", eta_},
           {"step_factor", guard_.step_factor()}};
 }

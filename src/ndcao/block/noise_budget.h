@@ -43,7 +43,6 @@ class NoiseBudgetOptimizer : public BlockOptimizer {
   NoiseStatistics statistics_;
   NoiseStatistics best_statistics_;  // at the guard's least loss
   LossGuard guard_;
-  double sigma_ = 0;  // of the last group
   double eta_ = 0;
   std::vector<std::string> decisions_;
 };

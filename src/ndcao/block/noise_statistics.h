@@ -74,6 +74,8 @@ class NoiseStatistics {
   double curvature() const { return curvature_; }
   /// The loss.
   double loss() const { return loss_.mean(); }
+  /// Size of the perturbations of the last group added; 0 before the first.
+  double sigma() const { return sigma_; }
   /// L0 of the last group added, winsorised, and the mean deviation of such.
   double group_loss() const { return group_loss_; }
   double loss_deviation() const { return loss_deviation_.mean(); }

@@ -7,6 +7,7 @@
 #include "ndcao/block/perturbing.h"
 
 namespace ndcao {
+
 RandomSearchOptimizer::RandomSearchOptimizer(const BlockOptions& options, CohortContext context)
     : context_(std::move(context)),
       stream_(context_.seed, Distribution::kGaussian),

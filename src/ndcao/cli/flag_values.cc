@@ -94,6 +94,9 @@ Status CheckFlagsAgree(const RunOptions& options) {
                     "--probe activations"));
   NDCAO_TRY(Belongs(options.sigma_end > 0, fmt::format("--sigma-end {}", options.sigma_end),
                     weights, "--probe weights"));
+  const bool budgets = options.optimizer == "noise-budget";
+  NDCAO_TRY(Belongs(options.sigma_end > 0, fmt::format("--sigma-end {}", options.sigma_end),
+                    budgets, "--optimizer noise-budget"));
   const bool cao = options.optimizer == "cao";
   NDCAO_TRY(Belongs(options.cao_estimator != usual.cao_estimator,
                     "--cao-estimator " + options.cao_estimator, cao, "--optimizer cao"));
@@ -101,11 +104,8 @@ Status CheckFlagsAgree(const RunOptions& options) {
   NDCAO_TRY(NotBoth(options.cao_coordinate, options.evaluations > 0,
                     "--cao-coordinate and --evaluations", "how many evaluations a group has"));
   if (!weights || !options.block_config.empty()) return Ok();  // blocks may have other optimizers
-  const bool budgets = options.optimizer == "noise-budget";
   NDCAO_TRY(Belongs(options.eps > 0, fmt::format("--eps {}", options.eps), budgets,
                     "--optimizer noise-budget"));
-  NDCAO_TRY(Belongs(options.sigma_end > 0, fmt::format("--sigma-end {}", options.sigma_end),
-                    budgets, "--optimizer noise-budget"));
   return Belongs(options.rate > 0, fmt::format("--rate {}", options.rate), !budgets && !cao,
                  "a peer or to --probe activations; noise-budget and cao find their own");
 }

@@ -29,7 +29,7 @@ double LargestStep(const Layout& layout, std::span<const float> parameters) {
 }
 
 Status CheckSigma(const char* flag, double sigma, double least) {
-  if (sigma == 0 || sigma >= least) return Ok();
+  if (sigma >= least) return Ok();
   return Invalid(
       fmt::format("{} {}: bfloat16 tells the network's weights apart in steps of {:.2g}, which "
                   "would swallow it; allowed with --precision bf16: {:.2g} or more",
@@ -61,10 +61,16 @@ Status ResolvePrecision(const RunOptions& options, RunSetup& setup) {
                     spec.precision, options.optimizer));
   }
   const double least = LargestStep(setup.problem->layout(), setup.initial);
-  NDCAO_TRY(CheckSigma("--sigma", options.sigma, least));
-  NDCAO_TRY(CheckSigma("--sigma-end", options.sigma_end, least));
+  const bool given = options.sigma > 0;
+  if (given) NDCAO_TRY(CheckSigma("--sigma", options.sigma, least));
+  if (options.sigma_end > 0) NDCAO_TRY(CheckSigma("--sigma-end", options.sigma_end, least));
   RaiseSigma(least, spec.options);
-  for (BlockOverride& blocks : spec.overrides) RaiseSigma(least, blocks.options);
+  for (BlockOverride& blocks : spec.overrides) {
+    if (given && !blocks.options.frozen) {
+      NDCAO_TRY(CheckSigma("--sigma", blocks.options.sigma, least));
+    }
+    RaiseSigma(least, blocks.options);
+  }
   return Ok();
 }
 

@@ -19,6 +19,13 @@ std::uint32_t RunSpec::gathered() const {
   return mode == RunMode::kAsync ? std::max(shape.slots, clock.greatest) : shape.slots;
 }
 
+bool RunSpec::Uses(std::string_view optimizer) const {
+  return options.optimizer == optimizer ||
+         std::any_of(overrides.begin(), overrides.end(), [optimizer](const BlockOverride& o) {
+           return o.options.optimizer == optimizer;
+         });
+}
+
 Result<bool> BlockOverride::Matches(const std::string& block) const {
   try {
     return std::regex_match(block, std::regex(pattern));
@@ -116,12 +123,7 @@ Status RunSpec::ValidateAudit() const {
                     "from chance; this run's have {}",
                     *audit, kLeastEvaluations, shape.evaluations));
   }
-  const auto changes = [](const BlockOptions& o) {
-    return o.optimizer == "cao" || o.optimizer == "pgpe";
-  };
-  bool any = changes(options);
-  for (const BlockOverride& o : overrides) any = any || changes(o.options);
-  if (mode == RunMode::kSync || !any) return Ok();
+  if (mode == RunMode::kSync || !(Uses("cao") || Uses("pgpe"))) return Ok();
   return Invalid(
       fmt::format("--audit {} with --mode async: not with cao or pgpe, whose perturbations follow "
                   "from all they have learned",

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "ndcao/base/result.h"
@@ -87,6 +88,8 @@ struct RunSpec {
   /// Groups that a block gathers at one place before it moves, at most: those of a round, or of the
   /// longest period if that is more.
   std::uint32_t gathered() const;
+  /// Whether the run or some of its blocks have this optimizer.
+  bool Uses(std::string_view optimizer) const;
   /// Options of a block, by its name: the first override that matches, or the run's.
   Result<BlockOptions> OptionsFor(const std::string& block) const;
   Status Validate() const;

@@ -2,7 +2,6 @@
 // cannot disagree.
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <functional>
 #include <map>
 #include <set>
@@ -252,11 +251,7 @@ namespace {
 constexpr int kOldestFormat = 3;
 
 int OldestFormatOf(const RunSpec& spec) {
-  const auto searches = [](const BlockOptions& o) { return o.optimizer == "random-search"; };
-  const bool any = searches(spec.options) ||
-                   std::any_of(spec.overrides.begin(), spec.overrides.end(),
-                               [&](const BlockOverride& o) { return searches(o.options); });
-  if (any) return 6;
+  if (spec.Uses("random-search")) return 6;
   if (spec.probe == ProbeTarget::kActivations) return 4;
   return spec.mode == RunMode::kAsync && spec.clock.greatest > 1 ? 5 : kOldestFormat;
 }

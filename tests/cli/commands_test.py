@@ -1,5 +1,6 @@
 """train, eval, resume, replay, verify, inspect, export, bench: one after another, and bad inputs."""
 
+import json
 import os
 import pathlib
 import re
@@ -147,6 +148,41 @@ class TrainTest(Program):
             options = spec["block"][0] if table == "block" else spec[table]
             self.assertAlmostEqual(options["sigma"], sigma)
             self.assertAlmostEqual(options["sigma_end"], end)
+
+    def test_a_block_has_the_constants_of_the_problem_too(self):
+        config = self.dir / "blocks.toml"
+        config.write_text('[[block]]\npattern = "fc1.*"\neps = 3\n'
+                          '[[block]]\npattern = "fc2.*"\noptimizer = "noise-budget"\n')
+        for i, (flags, sigma, eps) in enumerate([
+                (["--model", "int8-mlp:784-4-10"], 4, 2),
+                (["--model", "mlp:784-4-10", "--objective", "accuracy"], 0.01, 0.1)]):
+            self.run_ndcao("train", *flags, "--train-limit", "200", "--budget", "40k", "--quiet",
+                           "--no-report", "--config", str(config), "--out", self.path(str(i)))
+            spec = tomllib.loads((self.dir / str(i) / "spec.toml").read_text())
+            blocks = spec["block"]
+            self.assertEqual([block["sigma"] for block in blocks], [sigma, sigma])
+            self.assertEqual([b["noise_budget"]["eps"] for b in blocks], [3, eps])
+
+    def test_losses_without_a_centre_are_train_losses_too(self):
+        summary = self.json("train", "--objective", "function:sphere:50", "--optimizer", "mezo",
+                            "--budget", "2k", "--quiet", "--json", "--out", self.path("a"))
+        self.assertGreater(summary["train_loss"], 0)
+
+    def test_a_run_that_has_ended_keeps_its_end(self):
+        first = self.json(*self.sphere("a"))
+        again = self.json("resume", self.path("a"), "--json", "--quiet")
+        self.assertAlmostEqual(again["train_loss"], first["train_loss"], places=5)
+        for key in ("test_loss", "digest", "image_forwards"):
+            self.assertEqual(again[key], first[key])
+        lines = (self.dir / "a" / "metrics.jsonl").read_text().splitlines()
+        marks = [json.loads(line) for line in lines]
+        self.assertEqual(sum(m.get("note") == "budget used up" for m in marks), 1)
+
+    def test_outputs_that_no_file_can_be(self):
+        self.json(*self.sphere("a"))
+        for verb, flag in [("report", "--out"), ("replay", "--params")]:
+            self.refused(verb, self.path("a"), flag, self.path("none/x"), says=f"{flag} ")
+            self.refused(verb, self.path("a"), flag, self.path("a"), says="it is a directory")
 
     def test_max_seconds_alone_sets_the_budget(self):
         summary = self.json("train", "--objective", "function:sphere:2000", "--max-seconds", "3",

@@ -68,6 +68,13 @@ class ExecTest(Program):
         return ["train", "--objective", program, "--init-zeros", "20", "--budget", "30k",
                 "--threads", "1", "--quiet", "--json", "--out", self.path(name)]
 
+    def test_a_program_that_gives_no_losses_leaves_no_run(self):
+        for program in ("/nonexistent", "echo hello"):
+            said = self.run_ndcao("train", "--objective", f"exec:{program}", "--init-zeros", "3",
+                                  "--budget", "1k", "--out", self.path("run"), code=1).stderr
+            self.assertIn(f"ndcao: exec:{program}: ", said)
+            self.assertFalse((self.dir / "run").exists())
+
     def test_an_objective_that_is_killed_is_told_and_the_run_resumed(self):
         whole = self.json(*self.train("whole"))
         self.assertLess(whole["train_loss"], 1)  # from 20

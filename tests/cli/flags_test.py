@@ -13,6 +13,7 @@ class NumbersTest(Program):
         for flag in ("--seed", "--batch", "--evaluations", "--staleness-limit"):
             self.refused(*SPHERE, "--budget", "1k", flag, "-1", says=flag)
         self.refused(*SPHERE, "--budget", "1k", "--seed", "99999999999999999999", says="--seed: 9999")
+        self.refused(*SPHERE, "--budget", "1k", "--seed", str(2**63), says=f"from 0 to {2**63 - 1}")
         self.run_ndcao(*SPHERE, "--budget", "1k", "--seed", str(2**63 - 1), "--out",
                        self.path("run"))
         self.assertIn(f"seed = {2**63 - 1}", self.run_ndcao("inspect", self.path("run")).stdout)
@@ -75,6 +76,9 @@ class AgreementTest(Program):
         self.refused_run(*budget, "--rate", "0.1", says="noise-budget and cao find their own")
         self.refused_run(*budget, "--optimizer", "cao", "--rate", "0.1", says="--rate 0.1")
         self.refused_run(*budget, "--optimizer", "spsa", "--eps", "1", says="--eps 1")
+        self.refused_run(*budget, "--optimizer", "spsa", "--loss-floor", "1", says="--loss-floor 1")
+        self.refused_run(*budget, "--optimizer", "random-search", "--sigma", "1",
+                         says="takes the radius as its --rate")
         self.refused_run(*budget, "--optimizer", "spsa", "--sigma-end", "1",
                          says="--sigma-end 1: it belongs to --optimizer noise-budget")
         blocks = pathlib.Path(self.path("own.toml"))
@@ -98,9 +102,13 @@ class AgreementTest(Program):
 
     def test_a_function_has_no_network(self):
         for flags in (["--model", "lenet5"], ["--data", "mnist"], ["--data-dir", "there"],
-                      ["--train-limit", "100"], ["--hold-out", "100"]):
+                      ["--train-limit", "100"], ["--hold-out", "100"], ["--batch", "8"],
+                      ["--screening", "8"], ["--batch-norm", "batch"]):
             self.refused_run("--budget", "1k", *flags,
                              says=f"{' '.join(flags)}: it belongs to a network, and function:")
+        self.refused_run("--budget", "1k", "--exec-timeout", "5", says="--objective exec:PROGRAM")
+        self.refused("train", "--objective", "function:sphare:5", "--budget", "1k",
+                     says="--objective function:sphare:5")
 
     def test_a_block_of_another_optimizer_may_need_them(self):
         pathlib.Path(self.path("blocks.toml")).write_text(
@@ -115,6 +123,16 @@ class VerbsTest(Program):
 
     def test_verbs_of_a_verb_are_named_too(self):
         self.refused("bench", "trian", says="'trian' is no verb; there are: journal, memory")
+        self.refused("--quite", "train", says="'--quite' is no verb")
+        self.refused("train", "--bugdet", "20k", says="not expected: --bugdet 20k")
+
+    def test_verbs_of_a_verb_read_their_flags_from_a_file(self):
+        config = pathlib.Path(self.path("bench.toml"))
+        config.write_text('model = "mlp:784-4-10"\nbatch = -1\n')
+        self.refused("bench", "throughput", "--config", str(config), says="--batch: -1")
+        config.write_text("speed = 3\n")
+        self.refused("bench", "throughput", "--config", str(config),
+                     says="'ndcao bench throughput --help'")
 
     def test_verbs_that_end_no_run_write_no_report(self):
         self.refused("worker", "--journal", "file:run", "--no-report", says="--no-report")

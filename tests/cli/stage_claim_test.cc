@@ -45,7 +45,7 @@ class ClaimServer : public RunServer {
   }
   const NatsOptions& options() const override { return options_; }
 
-  const std::string& url() const override { return options_.url; }
+  std::string url() const override { return options_.url; }
   Status PrepareRun(const std::string&) override { return Ok(); }
   Result<std::optional<std::string>> Get(const std::string&) override { return Failed(""); }
   Result<bool> Create(const std::string&, const std::string&) override { return Failed(""); }

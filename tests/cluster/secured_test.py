@@ -1,7 +1,10 @@
 """deploy/nats as it is: keys made by its script, its configurations, and strangers in front."""
 
 import pathlib
+import re
+import shlex
 import shutil
+import signal
 import subprocess
 import time
 import unittest
@@ -76,6 +79,15 @@ class SecuredTest(ClusterProgram):
             self.assertLess(time.time(), deadline)
             time.sleep(0.1)
         return main
+
+    def test_the_command_that_goes_on_knows_how_to_get_in(self):
+        main = self.begin()
+        main.send_signal(signal.SIGINT)
+        _, errors = main.communicate(timeout=60)
+        self.assertEqual(main.returncode, 130, errors)
+        command = shlex.split(re.search("Go on with: ndcao (.*)", errors).group(1))
+        summary = self.json(*command, "--budget", "62k", "--quiet", "--json")  # the owner's to change
+        self.assertGreater(summary["image_forwards"], 60000)
 
     def test_everybody_with_a_key_works_together(self):
         expected = self.file_digest("60k")

@@ -120,6 +120,16 @@ TEST(Accuracy, IsMinusTheShareOfRightAnswers) {
   EXPECT_NEAR(Accuracy(kOutputs), 2.0 / 3, 1e-6);
 }
 
+TEST(Accuracy, CountsBrokenOutputsAsNoAnswer) {
+  const std::vector<float> broken = {std::numeric_limits<float>::quiet_NaN(), 0, 0, 1, 2, 3};
+  const std::vector<std::int32_t> labels = {0, 2};
+  const Outputs outputs{broken, labels, 3};
+  EXPECT_EQ(Accuracy(outputs), 0.5);
+  for (const char* name : {"accuracy", "zero-one", "macro-f1"}) {
+    EXPECT_TRUE(std::isnan(Make(name)->Loss(outputs, {}))) << name;
+  }
+}
+
 TEST(Objectives, WeightsApplyToExamplesAndAreNotNormalised) {
   const std::vector<float> weights = {0, 3, 0};
   EXPECT_NEAR(Make("zero-one")->Loss(kOutputs, weights), 1, 1e-6);

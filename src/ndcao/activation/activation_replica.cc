@@ -320,6 +320,11 @@ void ActivationReplica::ObserveGroup(const FallbackGroup& group, float centre,
   counters_.image_forwards += FallbackGroup::kBatch * (losses.size() + 1);
   if (estimators_.empty()) {
     ++counters_.steps;
+    if (!std::isfinite(centre)) {
+      ++counters_.barren;
+      return;
+    }
+    counters_.barren = 0;
     loss_ = kLossMemory * loss_ + (1 - kLossMemory) * centre;
     loss_weight_ = kLossMemory * loss_weight_ + (1 - kLossMemory);
   }

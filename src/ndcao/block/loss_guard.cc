@@ -17,6 +17,16 @@ constexpr std::size_t kMoves = 1024;  // the most that can be taken back
 
 }  // namespace
 
+// 2^x for x in [0, 1], by the series of 2^x − 1: the C library's differs between systems in the
+// last bit.
+double PowerOfTwo(double x) {
+  constexpr double kLn2 = 0.69314718055994531;
+  constexpr int kTerms = 20;
+  double series = 0;
+  for (int n = kTerms; n > 0; --n) series = (1 + series) * (x * kLn2 / n);
+  return 1 + series;
+}
+
 // The median of the last three.
 double LossGuard::RecentCentre() const {
   const auto [a, b, c] = centres_;
@@ -66,7 +76,8 @@ void LossGuard::Restart(std::uint64_t version) {
 }
 
 void LossGuard::Regain(double groups) {
-  if (groups > 0) step_factor_ = std::min(1.0, step_factor_ * std::exp2(1 / groups));
+  if (groups <= 0) return;
+  step_factor_ = std::min(1.0, step_factor_ * PowerOfTwo(std::min(1.0, 1 / groups)));
 }
 
 void LossGuard::Save(ByteWriter& out) const {

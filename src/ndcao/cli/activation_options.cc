@@ -6,7 +6,7 @@
 #include <cmath>
 
 #include "ndcao/activation/activation_replica.h"
-#include "ndcao/block/block_optimizer.h"
+#include "ndcao/cli/problem_defaults.h"
 #include "ndcao/evaluate/torch/network_problem.h"
 #include "ndcao/worker/activation_session.h"
 
@@ -37,13 +37,12 @@ Status ResolveActivations(const RunOptions& options, RunSpec& spec) {
         "they cannot probe by noise-budget",
         options.optimizer));
   }
-  spec.probe = ProbeTarget::kActivations;
   const bool strict = options.estimator == "strict";
   spec.activation.estimator = strict ? ActivationEstimator::kStrict : ActivationEstimator::kLearned;
   spec.activation.rate = options.rate > 0 ? options.rate : strict ? 3e-3 : 2e-3;
   if (options.sigma > 0) {
     spec.activation.sigma = options.sigma;
-    const BlockOptions usual = DefaultsFor(options.optimizer).value().options;
+    const BlockOptions usual = DefaultsFor(options.optimizer, spec).value().options;
     spec.options.sigma = usual.sigma;
     spec.options.sigma_end = usual.sigma_end;
   }

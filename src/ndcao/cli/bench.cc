@@ -213,7 +213,7 @@ void PrintTable(const Json& json) {
 }
 
 Result<int> Throughput(Flags& flags) {
-  if (flags.run.batch == 0) flags.run.batch = 256;
+  if (flags.run.batch == 0) flags.run.batch = flags.run.usual_batch = 256;
   flags.run.budget = "100G";  // not used: each measurement has its own
   NDCAO_ASSIGN(const RunSetup setup, SetUpRun(flags.run));
   const bool weights = setup.spec.probe == ProbeTarget::kWeights;

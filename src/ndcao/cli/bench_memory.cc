@@ -125,7 +125,7 @@ double Mebibytes(std::uint64_t bytes) { return static_cast<double>(bytes) / (1 <
 
 Result<int> Memory(MemoryFlags& flags) {
   if (flags.run.probe != "weights") return Invalid("bench memory measures --probe weights only");
-  if (flags.run.batch == 0) flags.run.batch = 256;
+  if (flags.run.batch == 0) flags.run.batch = flags.run.usual_batch = 256;
   flags.run.budget = "1G";  // not used: two rounds are enough
   if (flags.run.evaluations == 0) flags.run.evaluations = 8;
   if (flags.run.slots == 0) flags.run.slots = 1;

@@ -222,7 +222,7 @@ void PrintTable(const Json& json) {
 }
 
 Result<int> Workers(WorkersFlags& flags) {
-  if (flags.run.batch == 0) flags.run.batch = 256;
+  if (flags.run.batch == 0) flags.run.batch = flags.run.usual_batch = 256;
   if (flags.run.mode != "sync" || flags.run.probe != "weights") {
     return Invalid("bench workers compares digests, so it needs --mode sync and --probe weights");
   }

@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "ndcao/base/toml_text.h"
-#include "ndcao/block/block_optimizer.h"
 #include "ndcao/cli/files.h"
+#include "ndcao/cli/problem_defaults.h"
 
 namespace ndcao {
 namespace {
@@ -30,7 +30,7 @@ const std::map<std::string_view, Kind>& Keys() {
   return kKeys;
 }
 
-Result<BlockOverride> ReadOverride(const toml::table& table, const BlockOptions& base) {
+Result<BlockOverride> ReadOverride(const toml::table& table, const RunSpec& spec) {
   for (const auto& [key, value] : table) {
     const auto known = Keys().find(key.str());
     if (known == Keys().end()) {
@@ -39,13 +39,18 @@ Result<BlockOverride> ReadOverride(const toml::table& table, const BlockOptions&
       return Invalid(
           fmt::format("key '{}' is unknown; allowed: {}", key.str(), fmt::join(allowed, ", ")));
     }
+    const bool freezes = known->first == "pattern" || known->first == "frozen";
+    if (spec.probe == ProbeTarget::kActivations && !freezes) {
+      return Invalid(fmt::format(
+          "key '{}': with --probe activations a table can freeze blocks, and no more", key.str()));
+    }
     const Kind& kind = known->second;
     if (!kind.fits(value)) return Invalid(fmt::format("'{}' is no {}", key.str(), kind.name));
   }
-  BlockOverride result{table["pattern"].value_or(std::string()), base};
+  BlockOverride result{table["pattern"].value_or(std::string()), spec.options};
   if (result.pattern.empty()) return Invalid("'pattern' is missing");
   if (const auto name = table["optimizer"].value<std::string>()) {
-    NDCAO_ASSIGN(const OptimizerDefaults defaults, DefaultsFor(*name));
+    NDCAO_ASSIGN(const OptimizerDefaults defaults, DefaultsFor(*name, spec));
     result.options = defaults.options;
   }
   BlockOptions& options = result.options;
@@ -67,7 +72,7 @@ Status ReadOverrides(const std::string& path, RunSpec& spec) {
   if (blocks == nullptr) return Invalid("'block' is no array of tables ([[block]])");
   for (const toml::node& node : *blocks) {
     if (!node.is_table()) return Invalid("'block' is no array of tables ([[block]])");
-    NDCAO_ASSIGN(BlockOverride entry, ReadOverride(*node.as_table(), spec.options));
+    NDCAO_ASSIGN(BlockOverride entry, ReadOverride(*node.as_table(), spec));
     spec.overrides.push_back(std::move(entry));
   }
   return Ok();

@@ -13,7 +13,9 @@
 
 namespace ndcao {
 
-/// Sets spec.blocks, its text (pattern: and file: are read here) and the overrides.
+/// Sets spec.blocks, its text (pattern: and file: are read here) and the overrides: what a table
+/// does not say is as in spec.options, or as the problem has it for the optimizer that the table
+/// names.
 Status ResolveBlocks(const std::string& blocks, const std::string& config, RunSpec& spec);
 
 }  // namespace ndcao

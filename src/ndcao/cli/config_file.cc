@@ -25,16 +25,34 @@ bool Gives(const std::vector<std::string>& arguments, std::string_view name) {
   });
 }
 
-Status CheckKey(const CLI::App& verb, const std::string& path, const std::string& name) {
+/// What the command line calls: "train", "bench throughput".
+struct Verb {
+  const CLI::App* app = nullptr;
+  std::vector<std::string> words;
+};
+
+Verb FindVerb(const CLI::App& app, const std::vector<std::string>& arguments) {
+  Verb verb{&app, {}};
+  for (const std::string& word : arguments) {
+    const auto found =
+        verb.app->get_subcommands([&](const CLI::App* one) { return one->get_name() == word; });
+    if (found.empty()) break;
+    verb.app = found.front();
+    verb.words.push_back(word);
+  }
+  return verb;
+}
+
+Status CheckKey(const Verb& verb, const std::string& path, const std::string& name) {
   const std::string flag = name == "block" ? "block-config" : name;
-  if (flag != "config" && verb.get_option_no_throw("--" + flag) != nullptr) return Ok();
+  if (flag != "config" && verb.app->get_option_no_throw("--" + flag) != nullptr) return Ok();
   return Invalid(
       fmt::format("--config {}: key '{}' is unknown; allowed: the flags that 'ndcao {} --help' "
                   "shows, without dashes, and [[block]] tables",
-                  path, name, verb.get_name()));
+                  path, name, fmt::join(verb.words, " ")));
 }
 
-Result<std::vector<std::string>> FlagsOf(const std::string& path, const CLI::App& verb,
+Result<std::vector<std::string>> FlagsOf(const std::string& path, const Verb& verb,
                                          const std::vector<std::string>& arguments) {
   NDCAO_ASSIGN(const std::string text, ReadText(path));
   const Result<toml::table> parsed = ParseToml(text);
@@ -82,11 +100,11 @@ Status ExpandConfig(const CLI::App& app, std::vector<std::string>& arguments) {
     return Invalid(
         fmt::format("--config {}: only one file is read; here is another --config", path));
   }
-  const auto verbs = app.get_subcommands(
-      [&](const CLI::App* verb) { return verb->get_name() == arguments.front(); });
-  if (verbs.empty()) return Ok();  // which is said elsewhere
-  NDCAO_ASSIGN(const std::vector<std::string> flags, FlagsOf(path, *verbs.front(), arguments));
-  arguments.insert(arguments.begin() + 1, flags.begin(), flags.end());
+  const Verb verb = FindVerb(app, arguments);
+  if (verb.words.empty()) return Ok();  // which is said elsewhere
+  NDCAO_ASSIGN(const std::vector<std::string> flags, FlagsOf(path, verb, arguments));
+  const auto behind = arguments.begin() + static_cast<std::ptrdiff_t>(verb.words.size());
+  arguments.insert(behind, flags.begin(), flags.end());
   return Ok();
 }
 

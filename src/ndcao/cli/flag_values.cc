@@ -7,6 +7,8 @@
 #include <cstdlib>
 #include <limits>
 
+#include "ndcao/cli/problem_defaults.h"
+
 namespace ndcao {
 namespace {
 
@@ -41,7 +43,9 @@ Status Belongs(bool given, const std::string& flag, bool fits, const std::string
 
 Status CheckVerb(const CLI::App& app, std::span<const std::string> arguments) {
   const auto verbs = app.get_subcommands([](const CLI::App*) { return true; });
-  if (verbs.empty() || arguments.empty() || arguments.front().starts_with("-")) return Ok();
+  if (verbs.empty() || arguments.empty()) return Ok();
+  const std::string& first = arguments.front();
+  if (app.get_option_no_throw(first.substr(0, first.find('='))) != nullptr) return Ok();
   std::vector<std::string> names;
   for (const CLI::App* verb : verbs) {
     if (verb->get_name() == arguments.front()) return CheckVerb(*verb, arguments.subspan(1));
@@ -62,14 +66,13 @@ void AddNumberChecks(CLI::App& app) {
   }
 }
 
-Status CheckFlagsAgree(const RunOptions& options) {
+namespace {
+
+Status CheckProblemFlags(const RunOptions& options) {
   const RunOptions usual;
-  NDCAO_TRY(NotBoth(!options.budget.empty(), options.epochs > 0, "--budget and --epochs",
-                    "how long to train"));
-  NDCAO_TRY(NotBoth(!options.init.empty(), options.init_zeros > 0, "--init and --init-zeros",
-                    "where the parameters begin"));
-  const std::string own = fmt::format("a network, and {} has none", options.objective);
   const bool network = !IsWithoutNetwork(options.objective);
+  const std::string own = fmt::format("a network, and {} has none", options.objective);
+  const auto screening = options.screening.value_or(0);
   NDCAO_TRY(
       Belongs(options.model != options.usual_model, "--model " + options.model, network, own));
   NDCAO_TRY(Belongs(options.data != usual.data, "--data " + options.data, network, own));
@@ -78,13 +81,26 @@ Status CheckFlagsAgree(const RunOptions& options) {
                     network, own));
   NDCAO_TRY(
       Belongs(options.hold_out > 0, fmt::format("--hold-out {}", options.hold_out), network, own));
+  NDCAO_TRY(Belongs(options.batch != options.usual_batch, fmt::format("--batch {}", options.batch),
+                    network, own));
+  NDCAO_TRY(Belongs(screening > 0, fmt::format("--screening {}", screening), network, own));
+  NDCAO_TRY(Belongs(options.batch_norm != usual.batch_norm, "--batch-norm " + options.batch_norm,
+                    network, own));
+  return Belongs(options.exec_timeout != usual.exec_timeout,
+                 fmt::format("--exec-timeout {}", options.exec_timeout),
+                 options.objective.starts_with("exec:"), "--objective exec:PROGRAM");
+}
+
+Status CheckModeFlags(const RunOptions& options) {
+  const RunOptions usual;
   const bool async = options.mode == "async";
+  const bool weights = options.probe == "weights";
+  const std::string limit = fmt::format("--staleness-limit {}", options.staleness_limit);
+  const bool limited = options.staleness_limit != usual.staleness_limit;
   NDCAO_TRY(Belongs(options.async_clock != usual.async_clock,
                     "--async-clock " + options.async_clock, async, "--mode async"));
-  NDCAO_TRY(Belongs(options.staleness_limit != usual.staleness_limit,
-                    fmt::format("--staleness-limit {}", options.staleness_limit), async,
-                    "--mode async"));
-  const bool weights = options.probe == "weights";
+  NDCAO_TRY(Belongs(limited, limit, async, "--mode async"));
+  NDCAO_TRY(Belongs(limited, limit, weights, "--probe weights"));
   NDCAO_TRY(Belongs(options.screening.has_value(),
                     fmt::format("--screening {}", options.screening.value_or(0)), weights,
                     "--probe weights"));
@@ -92,12 +108,17 @@ Status CheckFlagsAgree(const RunOptions& options) {
                     weights, "--probe weights"));
   NDCAO_TRY(Belongs(!options.estimator.empty(), "--estimator " + options.estimator, !weights,
                     "--probe activations"));
-  NDCAO_TRY(Belongs(options.sigma_end > 0, fmt::format("--sigma-end {}", options.sigma_end),
-                    weights, "--probe weights"));
+  return Belongs(options.sigma_end > 0, fmt::format("--sigma-end {}", options.sigma_end), weights,
+                 "--probe weights");
+}
+
+Status CheckOptimizerFlags(const RunOptions& options) {
+  const RunOptions usual;
+  const bool weights = options.probe == "weights";
   const bool budgets = options.optimizer == "noise-budget";
+  const bool cao = options.optimizer == "cao";
   NDCAO_TRY(Belongs(options.sigma_end > 0, fmt::format("--sigma-end {}", options.sigma_end),
                     budgets, "--optimizer noise-budget"));
-  const bool cao = options.optimizer == "cao";
   NDCAO_TRY(Belongs(options.cao_estimator != usual.cao_estimator,
                     "--cao-estimator " + options.cao_estimator, cao, "--optimizer cao"));
   NDCAO_TRY(Belongs(options.cao_coordinate, "--cao-coordinate", cao, "--optimizer cao"));
@@ -106,8 +127,26 @@ Status CheckFlagsAgree(const RunOptions& options) {
   if (!weights || !options.block_config.empty()) return Ok();  // blocks may have other optimizers
   NDCAO_TRY(Belongs(options.eps > 0, fmt::format("--eps {}", options.eps), budgets,
                     "--optimizer noise-budget"));
+  NDCAO_TRY(Belongs(options.loss_floor.has_value(),
+                    fmt::format("--loss-floor {}", options.loss_floor.value_or(0)), budgets,
+                    "--optimizer noise-budget"));
+  NDCAO_TRY(Belongs(options.sigma > 0, fmt::format("--sigma {}", options.sigma),
+                    options.optimizer != "random-search",
+                    "an optimizer that perturbs; random-search takes the radius as its --rate"));
   return Belongs(options.rate > 0, fmt::format("--rate {}", options.rate), !budgets && !cao,
                  "a peer or to --probe activations; noise-budget and cao find their own");
+}
+
+}  // namespace
+
+Status CheckFlagsAgree(const RunOptions& options) {
+  NDCAO_TRY(NotBoth(!options.budget.empty(), options.epochs > 0, "--budget and --epochs",
+                    "how long to train"));
+  NDCAO_TRY(NotBoth(!options.init.empty(), options.init_zeros > 0, "--init and --init-zeros",
+                    "where the parameters begin"));
+  NDCAO_TRY(CheckModeFlags(options));
+  NDCAO_TRY(CheckProblemFlags(options));
+  return CheckOptimizerFlags(options);
 }
 
 }  // namespace ndcao

@@ -77,7 +77,7 @@ Result<ParameterVector> FoldBlock(OpenedRun& run, BlockId block) {
 }
 
 Result<int> Replay(const Flags& flags) {
-  NDCAO_TRY(CheckKeepsRuns("--params", flags.out));
+  NDCAO_TRY(CheckOutput("--params", flags.out));
   NDCAO_ASSIGN(OpenedRun run, OpenRun(flags, true));
   NDCAO_TRY(run.home->NeedsFold("replay"));
   ParameterVector parameters;
@@ -253,7 +253,7 @@ Result<int> ExportStages(const Flags& flags) {
 }
 
 Result<int> Export(const Flags& flags) {
-  NDCAO_TRY(CheckKeepsRuns("--out", flags.out));
+  NDCAO_TRY(CheckOutput("--out", flags.out));
   if (!flags.stages.empty()) return ExportStages(flags);
   NDCAO_ASSIGN(OpenedRun run, OpenRun(flags, false));
   if (run.home->spec().model.empty()) {

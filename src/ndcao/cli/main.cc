@@ -1,4 +1,7 @@
 // ndcao: the command line. One file per verb; each declares its flags and sets the action.
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 #include <cstdio>
 #include <cstdlib>
 #include <string>
@@ -61,6 +64,10 @@ int Main(int argc, char** argv) {
     app.parse(arguments);
   } catch (const CLI::Success& request) {  // --help, --version
     return app.exit(request);
+  } catch (const CLI::ExtrasError&) {
+    const std::vector<std::string> words = app.remaining(true);
+    spdlog::error("not expected: {} (see ndcao --help, ndcao VERB --help)", fmt::join(words, " "));
+    return kExitUsage;
   } catch (const CLI::ParseError& error) {
     spdlog::error("{} (see ndcao --help, ndcao VERB --help)", error.what());
     return kExitUsage;

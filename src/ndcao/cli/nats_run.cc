@@ -10,6 +10,7 @@
 #include "ndcao/base/log.h"
 #include "ndcao/cli/files.h"
 #include "ndcao/cli/kept_fold.h"
+#include "ndcao/cli/run_command.h"
 #include "ndcao/journal/codec.h"
 #include "ndcao/journal/nats/names.h"
 
@@ -224,6 +225,7 @@ std::optional<Replica> NatsRun::Restore(const Layout& layout, Offset until) {
 }
 
 void NatsRun::SaveSnapshot(const Replica& replica, bool last) {
+  if (last && sender_.joinable()) sender_.join();
   if (sending_) return;
   const auto checkpoint = journal_->CheckpointBefore(replica.next_offset());
   if (!checkpoint) return;
@@ -274,8 +276,8 @@ ProblemSources NatsRun::Sources(const std::string& data_dir, double exec_timeout
 std::string NatsRun::name() const { return fmt::format("{} on {}", run_, server_->url()); }
 
 std::string NatsRun::HowToGoOn(bool helper) const {
-  return fmt::format("ndcao {} --journal {} --run {}", helper ? "worker" : "resume", server_->url(),
-                     run_);
+  return fmt::format("ndcao {} --journal {} --run {}", helper ? "worker" : "resume",
+                     QuotedForShell(server_->url()), run_);
 }
 
 }  // namespace ndcao

@@ -45,7 +45,7 @@ Result<Runs> OpenRuns(const std::vector<std::string>& paths) {
 }
 
 Result<int> WritePage(const Flags& flags, const Runs& runs) {
-  NDCAO_TRY(CheckKeepsRuns("--out", flags.out));
+  NDCAO_TRY(CheckOutput("--out", flags.out));
   const Json described = DescribeAll(runs);
   const std::string out = flags.out.empty() ? flags.runs.front() + "/report.html" : flags.out;
   NDCAO_ASSIGN(const std::string page, RenderPage(described, PageKind::kFile));

@@ -43,7 +43,9 @@ Result<int> Resume(const ResumeCommand& command) {
     }
     if (budget != replica.budget()) NDCAO_TRY(Extend(*run, budget));
   }
-  return TrainRun(*run, replica, *problem, command.train);
+  TrainOptions train = command.train;
+  train.server_flags = ServerFlags(command.location);
+  return TrainRun(*run, replica, *problem, train);
 }
 
 void AddResume(CLI::App& app, Action& action) {

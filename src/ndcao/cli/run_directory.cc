@@ -44,10 +44,25 @@ Result<RunLock> WaitForRun(const std::string& path) {
   }
 }
 
+Status CheckVacant(const std::string& path) {
+  if (!HasRecords(path + "/journal")) return Ok();
+  return Invalid(fmt::format("--out {}: a run is there already; 'ndcao resume {}' goes on with it",
+                             path, path));
+}
+
 }  // namespace
 
-Status CheckKeepsRuns(const std::string& flag, const std::string& path) {
+Status CheckOutput(const std::string& flag, const std::string& path) {
+  if (path.empty()) return Ok();
   std::error_code error;
+  if (fs::is_directory(path, error)) {
+    return Invalid(
+        fmt::format("{} {}: it is a directory; the name of a file is wanted", flag, path));
+  }
+  const fs::path parent = fs::absolute(path, error).parent_path();
+  if (!fs::is_directory(parent, error)) {
+    return Invalid(fmt::format("{} {}: there is no directory '{}'", flag, path, parent.string()));
+  }
   fs::path place = fs::weakly_canonical(path, error);
   const auto founds = [](const fs::path& one) {
     return std::ranges::find(kFoundations, one.filename().string()) != kFoundations.end();
@@ -62,14 +77,12 @@ Status CheckKeepsRuns(const std::string& flag, const std::string& path) {
 Result<RunDirectory> RunDirectory::Create(const std::string& path, const RunSpec& spec,
                                           const Layout& layout, const ParameterVector& initial,
                                           const FileJournalOptions& options) {
-  if (HasRecords(path + "/journal")) {
-    return Invalid(fmt::format(
-        "--out {}: a run is there already; 'ndcao resume {}' goes on with it", path, path));
-  }
+  NDCAO_TRY(CheckVacant(path));
   std::error_code error;
   fs::create_directories(path, error);
   if (error) return Invalid(fmt::format("--out {}: {}", path, error.message()));
   NDCAO_ASSIGN(RunLock lock, RunLock::AcquireExclusive(path));
+  NDCAO_TRY(CheckVacant(path));  // another may have been faster
   const std::string text = FormatRunSpec(spec);
   const Status written = WriteText(path + "/spec.toml", text);
   if (!written.ok()) return Invalid(fmt::format("--out {}: {}", path, written.error().message()));

@@ -22,7 +22,8 @@ class RunDirectory : public RunHome {
   static Result<RunDirectory> Create(const std::string& path, const RunSpec& spec,
                                      const Layout& layout, const ParameterVector& initial,
                                      const FileJournalOptions& options);
-  /// Opens a run that exists. Checks that spec and initial parameters are those of record 0.
+  /// Opens a run that exists. Its spec is that of record 0 (spec.toml is for people), and its
+  /// initial parameters have to be.
   static Result<RunDirectory> Open(const std::string& path, const FileJournalOptions& options);
 
   const std::string& path() const { return path_; }
@@ -62,8 +63,9 @@ class RunDirectory : public RunHome {
   std::unique_ptr<FileJournal> journal_;
 };
 
-/// kInvalid if `path`, the value of `flag`, is a file that some run is read from.
-Status CheckKeepsRuns(const std::string& flag, const std::string& path);
+/// kInvalid if `path`, the value of `flag`, cannot be written as a file, or is one that some run is
+/// read from. Empty: nothing is written.
+Status CheckOutput(const std::string& flag, const std::string& path);
 
 /// The default --out: runs/MODEL-DATA-seedS, with a number behind it if that exists.
 std::string DefaultRunDirectory(const RunSpec& spec);

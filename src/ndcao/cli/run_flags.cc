@@ -1,4 +1,9 @@
 // The declarations of the flags that say what a run is.
+#include <fmt/format.h>
+
+#include <cstdlib>
+#include <limits>
+
 #include "ndcao/block/block_optimizer.h"
 #include "ndcao/cli/number_checks.h"
 #include "ndcao/cli/run_options.h"
@@ -11,6 +16,13 @@ std::string Joined(const std::vector<std::string>& names) {
   std::string text;
   for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
   return text;
+}
+
+// TOML, in which a run's spec is kept, has no larger integers.
+std::string FaultOfSeed(const std::string& text) {
+  constexpr auto kMost = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
+  if (std::strtoull(text.c_str(), nullptr, 0) <= kMost) return "";
+  return fmt::format("{}: expected a whole number from 0 to {}", text, kMost);
 }
 
 /// What learns, and its constants.
@@ -35,7 +47,8 @@ void AddOptimizerOptions(CLI::App& verb, RunOptions& options) {
                 "was before, so that each learns from the change that it made");
   verb.add_option("--sigma", options.sigma,
                   "Size of a perturbation (0: the optimizer's own; noise-budget: 0.03, falling to "
-                  "0.003)")
+                  "0.003, but constant for binary networks, 0.2, integer ones, 4, and losses that "
+                  "count, 0.01; activations: 0.01 of their root mean square)")
       ->check(AtLeastZero());
   verb.add_option("--sigma-end", options.sigma_end,
                   "noise-budget: its size at the end of the budget, which it reaches in a straight "
@@ -44,8 +57,10 @@ void AddOptimizerOptions(CLI::App& verb, RunOptions& options) {
   verb.add_option("--rate", options.rate,
                   "Learning rate of a peer, or of activation probing (0: its own default)")
       ->check(AtLeastZero());
-  verb.add_option("--eps", options.eps,
-                  "noise-budget: loss that noise may inject over the run, relative (0: 2)")
+  verb.add_option(
+          "--eps", options.eps,
+          "noise-budget: loss that noise may inject over the run, relative (0: 2; accuracy and "
+          "zero-one: 0.1, macro-f1: 1)")
       ->check(AtLeastZero());
   verb.add_option("--loss-floor", options.loss_floor, "The least value that the loss can take");
 }
@@ -61,7 +76,8 @@ void AddGroupOptions(CLI::App& verb, RunOptions& options) {
   verb.add_option("--slots", options.slots,
                   "Groups in a synchronous round, or parts of a batch: the most workers that it "
                   "can use (0: the optimizer's own; activations: 2)");
-  verb.add_option("--seed", options.seed, "Everything random follows from it");
+  verb.add_option("--seed", options.seed, "Everything random follows from it")
+      ->check(CLI::Validator(FaultOfSeed, ""));
   verb.add_option("--budget", options.budget,
                   "Image-forwards to spend: every image through every forward pass counts one "
                   "(500k, 2M)");
@@ -114,10 +130,10 @@ void AddRunOptions(CLI::App& verb, RunOptions& options) {
   options.usual_model = options.model;
   verb.add_option("--model", options.model,
                   "One of " + Joined(ZooNames()) + ", or a TorchScript FILE.pt");
-  verb.add_option(
-      "--data", options.data,
-      "fashion-mnist, mnist, digits, cifar10, idx:DIR or csv:FILE (a line an example, its class "
-      "number in the column 'label' or else the last; docs/networks.md)");
+  verb.add_option("--data", options.data,
+                  "fashion-mnist, mnist, digits, cifar10, idx:DIR or csv:TRAIN[,TEST] (a line an "
+                  "example, its class "
+                  "number in the column 'label' or else the last; docs/networks.md)");
   verb.add_option("--data-dir", options.data_dir, "Where the data set's files lie");
   verb.add_option("--train-limit", options.train_limit,
                   "Use only the first N training examples (0: all)");

@@ -7,6 +7,7 @@
 #include "ndcao/cli/nats_context.h"
 #include "ndcao/cli/nats_run.h"
 #include "ndcao/cli/number_checks.h"
+#include "ndcao/cli/run_command.h"
 #include "ndcao/cli/run_directory.h"
 #include "ndcao/journal/nats/names.h"
 
@@ -54,6 +55,21 @@ void AddRunLocation(CLI::App& verb, RunLocation& location) {
   verb.add_option("--run", location.run, "The run's name on the server");
 }
 
+std::string ServerFlags(const RunLocation& location) {
+  if (!location.on_server()) return "";
+  const NatsOptions& nats = location.nats;
+  const std::pair<const char*, const std::string&> flags[] = {
+      {"worker-name", nats.writer}, {"context", location.context},
+      {"creds", nats.credentials},  {"nkey", nats.nkey},
+      {"tls-ca", nats.ca},          {"tls-cert", nats.certificate},
+      {"tls-key", nats.key},        {"inbox-prefix", nats.inbox_prefix}};
+  std::string text;
+  for (const auto& [name, value] : flags) {
+    if (!value.empty()) text += fmt::format(" --{} {}", name, QuotedForShell(value));
+  }
+  return text;
+}
+
 Result<std::unique_ptr<RunServer>> ConnectTo(const RunLocation& location) {
   NatsOptions options = location.nats;
   options.url = location.journal;
@@ -79,9 +95,17 @@ Result<std::unique_ptr<RunHome>> OpenRun(const RunLocation& location,
                                          from_start));
     return std::unique_ptr<RunHome>(std::move(run));
   }
+  if (!location.run.empty()) {
+    return Invalid(fmt::format("--run {}: only a run on a server has a name (--journal nats://…)",
+                               location.run));
+  }
   std::string directory = location.directory;
   if (!location.journal.empty()) {
-    if (!location.journal.starts_with(kFile) || !directory.empty()) {
+    if (!directory.empty()) {
+      return Invalid(
+          fmt::format("'{}' and --journal {}: a run is in one place", directory, location.journal));
+    }
+    if (!location.journal.starts_with(kFile)) {
       return Invalid(fmt::format(
           "--journal {}: expected file:DIR, DIR being a run directory, or nats://HOST:PORT with "
           "--run NAME",

@@ -8,19 +8,18 @@
 #include <cstdlib>
 
 #include "ndcao/base/hash.h"
-#include "ndcao/block/block_optimizer.h"
 #include "ndcao/cli/activation_options.h"
 #include "ndcao/cli/block_config.h"
 #include "ndcao/cli/files.h"
 #include "ndcao/cli/flag_values.h"
 #include "ndcao/cli/precision.h"
+#include "ndcao/cli/problem_defaults.h"
 #include "ndcao/data/dataset.h"
 #include "ndcao/evaluate/functions/make_function.h"
 #include "ndcao/evaluate/objective.h"
 #include "ndcao/evaluate/process/process_problem.h"
 #include "ndcao/evaluate/torch/network_problem.h"
 #include "ndcao/evaluate/torch/runtime.h"
-#include "ndcao/evaluate/torch/zoo.h"
 #include "ndcao/worker/group_evaluation.h"
 
 namespace ndcao {
@@ -51,6 +50,7 @@ Status ParsePeriods(const std::string& text, ClockOptions& clock) {
 
 Status ResolveMode(const RunOptions& options, RunSpec& spec) {
   spec.mode = options.mode == "async" ? RunMode::kAsync : RunMode::kSync;
+  spec.probe = options.probe == "activations" ? ProbeTarget::kActivations : ProbeTarget::kWeights;
   spec.clock.kind = options.async_clock == "poisson" ? ClockKind::kPoisson
                     : options.async_clock == "heavy" ? ClockKind::kHeavy
                                                      : ClockKind::kFixed;
@@ -63,7 +63,7 @@ Status ResolveMode(const RunOptions& options, RunSpec& spec) {
 }
 
 Status ResolveOptimizer(const RunOptions& options, RunSpec& spec, OptimizerDefaults& defaults) {
-  NDCAO_ASSIGN(defaults, DefaultsFor(options.optimizer));
+  NDCAO_ASSIGN(defaults, DefaultsFor(options.optimizer, spec));
   spec.options = defaults.options;
   spec.shape = defaults.shape;
   if (options.sigma > 0) spec.options.sigma = options.sigma, spec.options.sigma_end = 0;
@@ -200,25 +200,6 @@ Status CheckInitial(const RunOptions& options, RunSetup& setup) {
   return Ok();
 }
 
-// What the problem knows better than the optimizer's defaults: the step over which a binary or
-// integer network, or a loss that counts, changes at all; the least value that the negative
-// accuracy can take; that a count's curvature over such a step says little of that over a long way,
-// so less noise is affordable; and that the F1 of a few examples is chance (docs/results.md).
-void AdaptToProblem(const RunOptions& options, RunSpec& spec, OptimizerDefaults& defaults) {
-  double sigma = spec.model.empty() ? 0 : DefaultSigma(spec.model);
-  const bool f1 = spec.objective == "macro-f1";
-  const bool counts = spec.objective == "accuracy" || spec.objective == "zero-one";
-  if (counts || f1) sigma = std::max(sigma, 0.01);
-  if (counts && options.eps == 0) spec.options.noise_budget.eps = 0.1;
-  if (f1 && options.eps == 0) spec.options.noise_budget.eps = 1;
-  if (f1) defaults.batch = std::max(defaults.batch, kBatches[0]);
-  if (options.sigma == 0 && sigma > 0) {
-    spec.options.sigma = sigma;
-    spec.options.sigma_end = options.sigma_end;
-  }
-  if (!options.loss_floor && spec.objective == "accuracy") spec.options.loss_floor = -1;
-}
-
 Status CheckHash(const std::string& what, const std::string& hash, std::string& in_spec) {
   if (!in_spec.empty() && in_spec != hash) {
     return Invalid(
@@ -275,18 +256,14 @@ Result<std::uint64_t> ParseQuantity(const std::string& flag, const std::string& 
                                       : 0;
   if (parsed.ec != std::errc() || factor == 0 || !(value * factor >= 1) ||
       !(value * factor < 1e18)) {
-    return Invalid(
-        fmt::format("{} {}: expected a number of 1 or more, with k, M or G if you like (500k, 2M)",
-                    flag, text));
+    return Invalid(fmt::format(
+        "{} {}: expected a number from 1 to 1e18, with k, M or G if you like (500k, 2M)", flag,
+        text));
   }
   return static_cast<std::uint64_t>(std::llround(value * factor));
 }
 
 bool IsTorchScript(const std::string& model) { return model.ends_with(".pt"); }
-
-bool IsWithoutNetwork(const std::string& objective) {
-  return objective.starts_with(kExec) || objective.starts_with(kFunction);
-}
 
 Result<std::shared_ptr<const Dataset>> LoadRunData(const RunSpec& spec,
                                                    const std::string& data_dir) {
@@ -307,7 +284,9 @@ Result<std::unique_ptr<Problem>> MakeProblem(RunSpec& spec, const ProblemSources
   if (spec.objective.starts_with(kFunction)) {
     spec.model.clear();
     spec.data.clear();
-    return MakeFunction(spec.objective.substr(kFunction.size()));
+    auto function = MakeFunction(spec.objective.substr(kFunction.size()));
+    if (!function.ok()) return function.error().Context("--objective " + spec.objective);
+    return function;
   }
   InitTorch();
   return MakeNetwork(spec, sources);
@@ -337,7 +316,6 @@ Result<RunSetup> SetUpRun(const RunOptions& options) {
   }
   NDCAO_ASSIGN(setup.problem, MakeProblem(spec, sources));
   NDCAO_TRY(CheckInitial(options, setup));
-  AdaptToProblem(options, spec, defaults);
   if (spec.precision != "float32") NDCAO_TRY(ResolvePrecision(options, setup));
   if (options.probe == "activations") {
     NDCAO_TRY(ResolveActivations(options, spec));

@@ -37,6 +37,7 @@ struct RunOptions {
   double eps = 0;
   std::optional<double> loss_floor;
   std::uint32_t batch = 0;
+  std::uint32_t usual_batch = 0;  ///< What the verb has without --batch.
   std::optional<std::uint32_t> screening;
   std::uint32_t evaluations = 0;
   std::uint32_t slots = 0;
@@ -72,8 +73,6 @@ Result<std::unique_ptr<Problem>> MakeProblem(RunSpec& spec, const ProblemSources
 /// A TorchScript file, not a name of the zoo.
 bool IsTorchScript(const std::string& model);
 
-/// An objective that takes the place of a network: exec:PROGRAM, function:NAME:N.
-bool IsWithoutNetwork(const std::string& objective);
 /// The data set of a run.
 Result<std::shared_ptr<const Dataset>> LoadRunData(const RunSpec& spec,
                                                    const std::string& data_dir);

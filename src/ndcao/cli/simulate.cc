@@ -132,7 +132,7 @@ void PrintTable(const Json& json) {
 
 Result<int> RunSimulation(SimulateFlags& flags) {
   flags.run.budget = "100G";  // not used: the virtual time ends the run
-  if (flags.run.batch == 0) flags.run.batch = 32;
+  if (flags.run.batch == 0) flags.run.batch = flags.run.usual_batch = 32;
   NDCAO_ASSIGN(const RunSetup setup, SetUpRun(flags.run));
   if (setup.spec.probe == ProbeTarget::kActivations) {
     return Invalid("--probe activations: what is simulated is runs that probe weights");

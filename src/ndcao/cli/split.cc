@@ -49,39 +49,44 @@ Result<std::vector<std::size_t>> ChooseCuts(const Flags& flags,
   return CutEvenly(weights, flags.stages);
 }
 
-// --update-periods 1,1,10,1: the blocks of a stage move after so many groups.
-Status ApplyPeriods(const Flags& flags, const std::vector<StageHead>& heads, RunSpec& spec) {
-  if (flags.update_periods.empty()) return Ok();
-  ClockOptions& clock = spec.clock;
+Error WrongPeriods(const Flags& flags) {
+  return Invalid(fmt::format(
+      "--update-periods {}: expected {} numbers of groups from 1 to 1000, one for each stage, such "
+      "as 1,10",
+      flags.update_periods, flags.stages));
+}
+
+// --update-periods 1,1,10,1: the blocks of a stage move after so many groups. Empty: none is given.
+Result<std::vector<std::uint32_t>> ReadPeriods(const Flags& flags) {
+  std::vector<std::uint32_t> periods;
   std::istringstream words(flags.update_periods);
-  clock.least = 1000;
   for (std::string word; std::getline(words, word, ',');) {
     std::uint32_t period = 0;
     const auto parsed = std::from_chars(word.data(), word.data() + word.size(), period);
     if (parsed.ec != std::errc() || parsed.ptr != word.data() + word.size() || period < 1 ||
-        period > 1000 || clock.stretches.size() == heads.size()) {
-      clock.stretches.clear();
-      break;
+        period > 1000) {
+      return WrongPeriods(flags);
     }
-    const StageHead& head = heads[clock.stretches.size()];
-    clock.stretches.push_back({head.first + head.parameters, period});
-    clock.least = std::min(clock.least, period);
-    clock.greatest = std::max(clock.greatest, period);
+    periods.push_back(period);
   }
-  if (clock.stretches.size() != heads.size()) {
-    return Invalid(fmt::format(
-        "--update-periods {}: expected {} numbers of groups from 1 to 1000, one for each stage, "
-        "such as 1,10",
-        flags.update_periods, heads.size()));
+  if (!periods.empty() && periods.size() != flags.stages) return WrongPeriods(flags);
+  const RunOptions usual;
+  if (periods.empty() || (flags.run.mode == "async" && flags.run.async_clock == usual.async_clock &&
+                          flags.run.async_periods == usual.async_periods)) {
+    return periods;
   }
-  if (spec.mode != RunMode::kAsync || flags.run.async_periods != RunOptions().async_periods ||
-      clock.kind != ClockKind::kFixed) {
-    return Invalid(fmt::format(
-        "--update-periods {}: it needs --mode async, and takes the place of --async-periods and "
-        "--async-clock",
-        flags.update_periods));
-  }
-  return Ok();
+  return Invalid(fmt::format(
+      "--update-periods {}: it needs --mode async, and takes the place of --async-periods and "
+      "--async-clock",
+      flags.update_periods));
+}
+
+/// The run's flags, with the spread of these periods: the batch depends on the longest.
+RunOptions WithPeriods(RunOptions options, std::span<const std::uint32_t> periods) {
+  if (periods.empty()) return options;
+  const auto [least, greatest] = std::ranges::minmax(periods);
+  options.async_periods = fmt::format("{}..{}", least, greatest);
+  return options;
 }
 
 Result<std::vector<StageHead>> MakeHeads(const Flags& flags, const RunSetup& setup,
@@ -247,7 +252,8 @@ Result<int> Split(const Flags& flags) {
   const bool probing = flags.run.probe == "activations";
   NDCAO_TRY(Belongs(flags.in_flight.has_value(), "--in-flight", probing, "--probe activations"));
   NDCAO_TRY(Belongs(flags.keep_every.has_value(), "--keep-every", probing, "--probe activations"));
-  NDCAO_ASSIGN(RunSetup setup, SetUpRun(flags.run));
+  NDCAO_ASSIGN(const std::vector<std::uint32_t> periods, ReadPeriods(flags));
+  NDCAO_ASSIGN(RunSetup setup, SetUpRun(WithPeriods(flags.run, periods)));
   if (setup.spec.model.empty()) {
     return Invalid(
         fmt::format("--objective {}: only a network can be cut into stages", setup.spec.objective));
@@ -255,7 +261,9 @@ Result<int> Split(const Flags& flags) {
   NDCAO_TRY(RefuseWhatStagesLack(setup.spec));
   NDCAO_ASSIGN(const auto data, LoadRunData(setup.spec, flags.run.data_dir));
   NDCAO_ASSIGN(std::vector<StageHead> heads, MakeHeads(flags, setup, *data));
-  NDCAO_TRY(ApplyPeriods(flags, heads, setup.spec));
+  for (std::size_t i = 0; i < periods.size(); ++i) {
+    setup.spec.clock.stretches.push_back({heads[i].first + heads[i].parameters, periods[i]});
+  }
   NDCAO_TRY(setup.spec.Validate());
   // The replicas check blocks and options before anything is written.
   const bool weights = setup.spec.probe == ProbeTarget::kWeights;

@@ -95,17 +95,32 @@ void AddTrainCommand(CLI::App& verb, TrainCommand& command) {
   AddRunOptions(verb, command.run);
   AddTrainOptions(verb, command.train);
   AddPageOption(verb, command.train);
-  verb.add_option("--out", command.out, "Run directory (default: runs/MODEL-DATA-seedS)");
+  verb.add_option("--out", command.out,
+                  "Run directory (default: runs/MODEL-DATA-seedS, on a server runs/NAME)");
   verb.add_option(
       "--losses-of", command.losses_of,
       "Begin with the losses that this run has measured, a synchronous one that differs "
       "in --blocks alone: they are folded anew under this run's blocks");
 }
 
+namespace {
+
+/// A program that gives no losses is an error before there is a run.
+Status TryProgram(const RunSetup& setup) {
+  if (!setup.spec.objective.starts_with("exec:")) return Ok();
+  NDCAO_ASSIGN(const auto evaluator, setup.problem->NewEvaluator());
+  std::copy(setup.initial.begin(), setup.initial.end(), evaluator->parameters().begin());
+  const Result<Score> score = evaluator->Test();
+  return score.ok() ? Ok() : Status(score.error());
+}
+
+}  // namespace
+
 Result<int> Train(TrainCommand& command) {
   NDCAO_TRY(CheckJournal(command));
   command.run.max_seconds = command.train.max_seconds;
   command.train.data_dir = command.run.data_dir;
+  command.train.server_flags = ServerFlags(command.location);
   NDCAO_ASSIGN(RunSetup setup, SetUpRun(command.run));
   std::vector<Record> shared;
   if (!command.losses_of.empty()) {
@@ -118,6 +133,7 @@ Result<int> Train(TrainCommand& command) {
   }
   // The replica checks blocks and options before anything is written.
   NDCAO_TRY(Replica::Create(setup.spec, setup.problem->layout(), setup.initial));
+  NDCAO_TRY(TryProgram(setup));
   NDCAO_ASSIGN(const auto run, BeginRun(command, setup));
   ParameterVector().swap(setup.initial);  // the run has them
   if (!shared.empty()) {

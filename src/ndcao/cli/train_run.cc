@@ -88,9 +88,28 @@ Status WriteProducts(RunHome& run, const Replica& replica, const Problem& proble
   return WriteModel(problem, *replica.parameters(), directory);
 }
 
-/// The last mark in the journal, then the files that are made from it.
+Result<std::optional<MarkRecord>> NewestMark(Journal& journal) {
+  constexpr std::size_t kAtOnce = 1000;
+  std::optional<MarkRecord> newest;
+  for (Offset at = 0;;) {
+    NDCAO_ASSIGN(const auto entries, journal.Read(at, kAtOnce, std::chrono::milliseconds(0)));
+    if (entries.empty()) return newest;
+    at = entries.back().offset + 1;
+    for (const Entry& entry : entries) {
+      if (const auto* mark = std::get_if<MarkRecord>(&entry.record)) newest = *mark;
+    }
+  }
+}
+
+/// The last mark in the journal, unless the run has ended before and has one; then the files that
+/// are made from it.
 Status FinishRun(RunHome& run, const Replica& replica, const Problem& problem, Summary& summary,
                  bool page) {
+  NDCAO_ASSIGN(const auto newest, NewestMark(run.journal()));
+  if (newest && std::isnan(summary.train_loss)) summary.train_loss = newest->train_loss;
+  const bool ended = newest && newest->note == kBudgetUsedUp && summary.session.done &&
+                     summary.session.image_forwards == 0;
+  if (ended) return WriteProducts(run, replica, problem, std::move(summary.fold), page);
   MarkRecord mark;
   mark.worker = summary.session.worker;
   mark.at = replica.next_offset();
@@ -135,7 +154,10 @@ void AddTrainOptions(CLI::App& verb, TrainOptions& options) {
                   "What the journal survives: always (power cuts), interval (power cuts but for "
                   "the last 50 ms), never (only the death of the process)")
       ->check(CLI::IsMember({"always", "interval", "never"}));
-  verb.add_option("--max-seconds", options.max_seconds, "Stop after this time (0: no limit)")
+  verb.add_option(
+          "--max-seconds", options.max_seconds,
+          "Stop after this time (0: no limit). A run that is begun with neither --budget nor "
+          "--epochs has for budget what fits into it (--probe weights)")
       ->check(AtLeastZero());
   verb.add_option(
           "--snapshot-seconds", options.snapshot_seconds,
@@ -183,7 +205,7 @@ Status WriteModel(const Problem& problem, std::span<const float> parameters,
 void PrintStopped(const RunHome& run, const TrainOptions& options) {
   const std::string command = run.HowToGoOn(options.leave_products);
   if (command.empty()) return spdlog::warn("stopped; the run was kept nowhere (--journal mem:)");
-  spdlog::warn("stopped; nothing is lost. Go on with: {}{}", command,
+  spdlog::warn("stopped; nothing is lost. Go on with: {}{}{}", command, options.server_flags,
                DataDirFlag(options.data_dir));
 }
 

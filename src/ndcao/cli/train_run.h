@@ -28,6 +28,7 @@ struct TrainOptions {
   bool page = true;             ///< Write report.html at the end.
   bool leave_products = false;  ///< A helper: the last mark and the files are left to others.
   std::string data_dir;         ///< As it was given: the command that goes on needs it, too.
+  std::string server_flags;     ///< Those too.
   std::string label;            ///< One of many runs: stands before its progress, no summary.
   double delay_ms = 0;          ///< For tests: every group takes this much longer.
 };

@@ -13,6 +13,7 @@
 #include "ndcao/evaluate/torch/stage_model.h"
 #include "ndcao/journal/file/snapshot_store.h"
 #include "ndcao/partitioned/stage_worker.h"
+#include "ndcao/worker/group_evaluation.h"
 
 namespace ndcao {
 namespace {
@@ -111,10 +112,9 @@ Status StageRun::Restore() {
 void StageRun::Progress(const Entry& entry) {
   const auto* group = std::get_if<GroupRecord>(&entry.record);
   if (group == nullptr) return;
-  if (std::isfinite(group->centre)) {
-    if (std::isnan(first_loss_)) first_loss_ = group->centre;
-    train_loss_ =
-        std::isnan(train_loss_) ? group->centre : 0.98 * train_loss_ + 0.02 * group->centre;
+  if (const double loss = GroupLoss(*group); std::isfinite(loss)) {
+    if (std::isnan(first_loss_)) first_loss_ = loss;
+    train_loss_ = std::isnan(train_loss_) ? loss : 0.98 * train_loss_ + 0.02 * loss;
   }
   const auto now = std::chrono::steady_clock::now();
   SessionProgress progress;

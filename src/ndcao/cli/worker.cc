@@ -27,6 +27,7 @@ Result<int> Work(Flags& flags) {
   NDCAO_ASSIGN(Replica replica, run->Fold(problem->layout(), end, false));
   flags.train.marks = false;
   flags.train.leave_products = true;
+  flags.train.server_flags = ServerFlags(flags.location);
   return TrainRun(*run, replica, *problem, flags.train);
 }
 

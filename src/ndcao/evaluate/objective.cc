@@ -14,8 +14,13 @@ std::size_t ArgMax(std::span<const float> row) {
   return static_cast<std::size_t>(std::max_element(row.begin(), row.end()) - row.begin());
 }
 
+bool IsNan(std::span<const float> row) {
+  return std::any_of(row.begin(), row.end(), [](float x) { return std::isnan(x); });
+}
+
 bool Correct(const Outputs& outputs, std::size_t i) {
-  return ArgMax(outputs.row(i)) == static_cast<std::size_t>(outputs.labels[i]);
+  const auto row = outputs.row(i);
+  return !IsNan(row) && ArgMax(row) == static_cast<std::size_t>(outputs.labels[i]);
 }
 
 class CrossEntropy : public Objective {
@@ -80,7 +85,7 @@ class ZeroOne : public Objective {
   void PerExample(const Outputs& outputs, std::span<float> losses,
                   std::span<float> scores) const override {
     for (std::size_t i = 0; i < outputs.size(); ++i) {
-      const float wrong = Correct(outputs, i) ? 0.0f : 1.0f;
+      const float wrong = IsNan(outputs.row(i)) ? NAN : Correct(outputs, i) ? 0.0f : 1.0f;
       losses[i] = wrong + offset_;
       if (!scores.empty()) scores[i] = wrong;
     }
@@ -103,7 +108,7 @@ class MacroF1 : public Objective {
     std::vector<double> involved(outputs.classes, 0);  // 2 TP + FP + FN
     for (std::size_t i = 0; i < outputs.size(); ++i) {
       const auto row = outputs.row(i);
-      if (std::any_of(row.begin(), row.end(), [](float x) { return std::isnan(x); })) return NAN;
+      if (IsNan(row)) return NAN;
       const std::size_t predicted = ArgMax(row);
       const auto label = static_cast<std::size_t>(outputs.labels[i]);
       involved[predicted] += 1;
@@ -159,8 +164,8 @@ Result<std::unique_ptr<Objective>> MakeObjective(const std::string& name) {
   for (const auto& [candidate, factory] : Factories()) {
     if (candidate == name) return factory();
   }
-  return Invalid(fmt::format("--objective {}: unknown; allowed: {} or exec:PROGRAM", name,
-                             fmt::join(ObjectiveNames(), ", ")));
+  return Invalid(fmt::format("--objective {}: unknown; allowed: {}, exec:PROGRAM, function:NAME:N",
+                             name, fmt::join(ObjectiveNames(), ", ")));
 }
 
 std::vector<std::string> ObjectiveNames() {

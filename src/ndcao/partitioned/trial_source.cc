@@ -14,6 +14,7 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr milliseconds kLongestPatience{30000};
+constexpr std::uint32_t kMostSendings = 0xffff;  // in a life
 
 }  // namespace
 
@@ -48,18 +49,19 @@ TrialSource::TrialSource(const Replica& replica, const Dataset& data, StageForwa
       pace_(pace),
       test_(data, rows),
       heard_(Clock::now()),
-      patience_(pace.patience) {
-  test_attempt_ = NextAttempt();
-}
+      patience_(pace.patience) {}
 
 // Greater than any before, in this life and those before: a life's number is its position among
 // the journal's joins.
-std::uint32_t TrialSource::NextAttempt() { return worker_ << 16 | (++attempts_ & 0xffff); }
+std::uint32_t TrialSource::attempt() const { return worker_ << 16 | sendings_; }
+
+// Never less than before, which the other stages would pass over as old.
+void TrialSource::NextAttempt() { sendings_ = std::min(sendings_ + 1, kMostSendings); }
 
 void TrialSource::AddTrial(TrialId id) {
   const RunSpec& spec = replica_->spec();
   Outgoing& trial = trials_[id];
-  trial.attempt = NextAttempt();
+  trial.attempt = attempt();
   trial.pool.resize(std::size_t{spec.batch} * std::max(1u, spec.screening));
   DrawExamples(spec.seed, id, data_->train().size(), trial.pool);
 }
@@ -75,9 +77,13 @@ void TrialSource::BeginTrials(WorkerId last_worker) {
   }
   if (spec.mode == RunMode::kSync) {
     const RoundView view = replica_->round();
+    if (view.round != round_) added_.clear();
+    round_ = view.round;
     for (const std::uint32_t slot : view.open_slots) {
       const TrialId id = TrialId::Sync(view.round, slot);
-      if (!trials_.contains(id)) AddTrial(id);
+      if (trials_.contains(id)) continue;
+      if (!added_.insert(id).second) NextAttempt();  // its record counted for nothing
+      AddTrial(id);
     }
   } else if (trials_.size() < spec.shape.slots) {
     // Other lives count from elsewhere.
@@ -132,7 +138,7 @@ Result<bool> TrialSource::SendNext(TrialId id, Outgoing& trial) {
 }
 
 Result<bool> TrialSource::SendTest() {
-  NDCAO_ASSIGN(const auto piece, test_.Next(*sender_, test_attempt_));
+  NDCAO_ASSIGN(const auto piece, test_.Next(*sender_, attempt()));
   if (!piece) return false;
   NDCAO_TRY(SendRows(piece->header, data_->test(), piece->examples));
   return true;
@@ -174,13 +180,13 @@ void TrialSource::Forget(TrialId trial) {
 
 void TrialSource::SendAllAgain() {
   repeats_ += trials_.size();
+  NextAttempt();
   for (auto& [id, trial] : trials_) {
-    trial.attempt = NextAttempt();
+    trial.attempt = attempt();
     trial.begun = false;
     trial.chosen.clear();
     trial.next_piece = trial.next_evaluation = 0;
   }
-  test_attempt_ = NextAttempt();
   test_.Restart();
   under_way_.clear();
   heard_ = Clock::now();

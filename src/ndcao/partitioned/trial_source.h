@@ -66,7 +66,8 @@ class TrialSource {
   Result<bool> SendTest();
   Status SendRows(StageMessage header, const Examples& part,
                   std::span<const std::uint32_t> examples);
-  std::uint32_t NextAttempt();
+  std::uint32_t attempt() const;
+  void NextAttempt();
   void CheckTime();
 
   const Replica* replica_;
@@ -79,10 +80,11 @@ class TrialSource {
 
   std::map<TrialId, Outgoing> trials_;
   std::set<Sent> under_way_;
-  std::uint32_t attempts_ = 0;
+  std::uint32_t sendings_ = 1;  // of all, in this life
+  std::uint64_t round_ = 0;
+  std::set<TrialId> added_;  // in this round
   std::uint64_t counter_ = 0;
   TestSource test_;
-  std::uint32_t test_attempt_ = 0;
   Clock::time_point heard_;
   std::chrono::milliseconds patience_;
   std::uint64_t repeats_ = 0;

@@ -210,7 +210,9 @@ Outcome Replica::ApplyAudit(const AuditRecord& audit) {
   if (!audits_->Take(audit, counters_.groups)) return Outcome::kUnwanted;
   if (audits_->excluded().size() == excluded) return Outcome::kFolded;
   for (auto& slot : slots_) {
-    if (slot && Excluded(slot->first.worker)) slot.reset();
+    if (!slot || !Excluded(slot->first.worker)) continue;
+    counters_.image_forwards_wasted += slot->first.examples;
+    slot.reset();
   }
   for (Cohort& cohort : cohorts_) {
     Forget(*cohort.optimizer, cohort.options, ContextOf(cohort), *theta_);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 #include <regex>
 #include <sstream>
 
@@ -48,8 +49,8 @@ Status RunSpec::CheckShape(const BlockOptions& block) const {
   if (block.frozen || block.optimizer != "noise-budget") return Ok();
   if (shape.centre && shape.evaluations >= 4) return Ok();
   return Invalid(fmt::format(
-      "noise-budget needs groups of 4 or more evaluations and the loss at the centre, but this "
-      "run's groups have {} evaluations{}",
+      "noise-budget needs groups of 4 or more evaluations and the loss at the centre, but those of "
+      "this run have {}{} (--evaluations)",
       shape.evaluations, shape.centre ? "" : " and no centre"));
 }
 
@@ -64,11 +65,12 @@ Status RunSpec::Validate() const {
   }
   if (shape.evaluations > 4096) {
     return Invalid(
-        fmt::format("{} evaluations in a group; allowed: at most 4096", shape.evaluations));
+        fmt::format("--evaluations {}: in a group; allowed: at most 4096", shape.evaluations));
   }
   if (shape.slots < 1 || shape.slots > 1024) {
-    return Invalid(fmt::format("{} slots in a round; allowed: 1 to 1024", shape.slots));
+    return Invalid(fmt::format("--slots {}: groups in a round; allowed: 1 to 1024", shape.slots));
   }
+  NDCAO_TRY(CheckPool());
   NDCAO_TRY(ValidateClock());
   NDCAO_TRY(ValidateAudit());
   if (probe == ProbeTarget::kActivations) return ValidateActivations();
@@ -83,9 +85,26 @@ Status RunSpec::Validate() const {
   return Ok();
 }
 
+// A group's examples have to fit into the memory, and its forward passes into a record.
+Status RunSpec::CheckPool() const {
+  constexpr std::uint64_t kMost = std::uint64_t{1} << 24;
+  const std::uint64_t pool = std::uint64_t{batch} * std::max(1u, screening);
+  if (pool > kMost) {
+    return Invalid(
+        fmt::format("--batch {} with --screening {}: {} examples in a group; allowed: at most {}",
+                    batch, screening, pool, kMost));
+  }
+  if (group_cost() > std::numeric_limits<std::uint32_t>::max()) {
+    return Invalid(fmt::format(
+        "--batch {} with {} evaluations: {} image-forwards in a group; allowed: at most {}", batch,
+        shape.evaluations, group_cost(), std::numeric_limits<std::uint32_t>::max()));
+  }
+  return Ok();
+}
+
 Status RunSpec::ValidateClock() const {
   if (clock.least < 1 || clock.greatest < clock.least || clock.greatest > 1000) {
-    return Invalid(fmt::format("block periods {}..{}; allowed: A..B with 1 <= A <= B <= 1000",
+    return Invalid(fmt::format("--async-periods {}..{}; allowed: A..B with 1 <= A <= B <= 1000",
                                clock.least, clock.greatest));
   }
   std::uint64_t begin = 0;
@@ -99,7 +118,7 @@ Status RunSpec::ValidateClock() const {
     begin = stretch.end;
   }
   if (staleness_limit < 1 || staleness_limit > 4096) {
-    return Invalid(fmt::format("staleness limit {}; allowed: 1 to 4096 groups", staleness_limit));
+    return Invalid(fmt::format("--staleness-limit {}; allowed: 1 to 4096 groups", staleness_limit));
   }
   return Ok();
 }

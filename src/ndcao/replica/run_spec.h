@@ -96,6 +96,7 @@ struct RunSpec {
 
  private:
   Status CheckShape(const BlockOptions& block) const;
+  Status CheckPool() const;
   Status ValidateClock() const;
   Status ValidateAudit() const;
   Status ValidateActivations() const;

@@ -258,8 +258,10 @@ int OldestFormatOf(const RunSpec& spec) {
 
 Status CheckFormat(std::int64_t format, int oldest) {
   if (format >= oldest && format <= RunSpec::kFormat) return Ok();
-  return Invalid(fmt::format("run spec: format {}, but this program reads format {}", format,
-                             RunSpec::kFormat));
+  return Invalid(fmt::format("run spec: format {}, but of such a run this program reads {}", format,
+                             oldest == RunSpec::kFormat
+                                 ? fmt::format("format {} alone", oldest)
+                                 : fmt::format("formats {} to {}", oldest, RunSpec::kFormat)));
 }
 
 // Before format 6 perturbations were as large at the end as at the beginning, and a step that had

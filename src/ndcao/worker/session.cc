@@ -85,8 +85,12 @@ Status Session::CreateWorkers() {
 void Session::WorkerLoop(Worker& worker) {
   worker.evaluation->clock().Start();
   while (!stopping_) {
-    const Status status = WorkOnce(worker);
-    if (!status.ok()) Fail(status.error());
+    try {
+      const Status status = WorkOnce(worker);
+      if (!status.ok()) Fail(status.error());
+    } catch (const std::exception& error) {  // no memory, or an exception of a network
+      Fail(Failed(error.what()));
+    }
   }
   worker.evaluation->clock().Enter(Phase::kOther);
 }
@@ -258,8 +262,9 @@ Status Session::FoldEntry(const Entry& entry) {
         owners_.Filled(group->trial.round(), group->trial.slot(), group->worker)) {
       round_since_ = Clock::now();
     }
-    if (outcome == Outcome::kFolded && std::isfinite(group->centre)) {
-      train_loss_ = kLossMemory * train_loss_ + (1 - kLossMemory) * group->centre;
+    const double loss = GroupLoss(*group);
+    if (outcome == Outcome::kFolded && std::isfinite(loss)) {
+      train_loss_ = kLossMemory * train_loss_ + (1 - kLossMemory) * loss;
       train_loss_weight_ = kLossMemory * train_loss_weight_ + (1 - kLossMemory);
     }
     for (const std::string& text : decisions) {

@@ -42,7 +42,7 @@ struct SessionProgress {
   std::uint64_t image_forwards = 0;
   std::uint64_t wasted = 0;
   double images_per_second = 0;  ///< By this process, since it began.
-  double train_loss = 0;         ///< Running mean of the centres' losses.
+  double train_loss = 0;         ///< Running mean of GroupLoss; NaN before the first.
   std::optional<Score> test;     ///< The newest measurement.
   std::uint64_t stale = 0;
   std::vector<std::string> excluded;  ///< Whose losses were found wrong, by name.
@@ -123,6 +123,7 @@ class Session {
   Status MeasureTest();
   Status FollowTime();
   Status AppendMark(Offset at, std::uint64_t image_forwards, const Score& score);
+  double TrainLoss() const;
   void ReportProgress();
   double Seconds() const;
   void Fail(const Error& error);

@@ -70,7 +70,7 @@ Status Session::AppendMark(Offset at, std::uint64_t image_forwards, const Score&
   mark.seconds = Seconds();
   {
     const std::lock_guard lock(mutex_);
-    mark.train_loss = static_cast<float>(train_loss_ / std::max(train_loss_weight_, 1e-12));
+    mark.train_loss = static_cast<float>(TrainLoss());
   }
   mark.test_loss = static_cast<float>(score.loss);
   mark.test_accuracy = static_cast<float>(score.accuracy);
@@ -97,6 +97,10 @@ Status Session::FollowTime() {
   return Ok();
 }
 
+double Session::TrainLoss() const {
+  return train_loss_weight_ > 0 ? train_loss_ / train_loss_weight_ : NAN;
+}
+
 void Session::ReportProgress() {
   if (!options_.on_progress) return;
   SessionProgress progress;
@@ -108,7 +112,7 @@ void Session::ReportProgress() {
     progress.wasted = counters.image_forwards_wasted;
     progress.stale = counters.stale;
     if (replica_.audits() != nullptr) progress.excluded = replica_.audits()->excluded();
-    progress.train_loss = train_loss_weight_ > 0 ? train_loss_ / train_loss_weight_ : NAN;
+    progress.train_loss = TrainLoss();
   }
   progress.seconds = Seconds();
   progress.test = test_score_;

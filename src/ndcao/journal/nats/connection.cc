@@ -94,7 +94,7 @@ Status Connection::Configure(natsOptions* raw) {
   const std::vector<std::string> urls = SplitUrls(options_.url);
   std::vector<const char*> texts;
   for (const std::string& url : urls) texts.push_back(url.c_str());
-  NDCAO_TRY(Check("--journal " + options_.url,
+  NDCAO_TRY(Check("--journal " + options_.ShownUrl(),
                   natsOptions_SetServers(raw, texts.data(), static_cast<int>(texts.size()))));
   natsOptions_SetName(raw, ("ndcao " + options_.writer).c_str());
   natsOptions_SetTimeout(raw, kConnectWait.count());
@@ -150,12 +150,12 @@ Error Connection::NoTls(natsStatus status) const {
   const bool more = detail != nullptr && *detail != 0;
   return Invalid(
       fmt::format("--journal {}: no TLS connection ({}); check --tls-ca, --tls-cert and --tls-key",
-                  options_.url, more ? detail : natsStatus_GetText(status)));
+                  options_.ShownUrl(), more ? detail : natsStatus_GetText(status)));
 }
 
 // A sentence for whoever typed --journal.
 Error Connection::Refusal(natsStatus status) const {
-  const std::string where = "--journal " + options_.url;
+  const std::string where = "--journal " + options_.ShownUrl();
   switch (status) {
     case NATS_NO_SERVER:
       return Invalid(where +
@@ -200,7 +200,7 @@ Status Connection::CheckJetStream() {
       return Invalid(fmt::format(
           "--journal {}: the server has no JetStream for us; start it with 'nats-server -js', or "
           "give this account JetStream",
-          options_.url));
+          options_.ShownUrl()));
     }
     return false;
   });
@@ -272,11 +272,11 @@ Status Persist(const NatsOptions& options, const std::string& what,
     NDCAO_ASSIGN(const bool done, attempt());
     if (done) return Ok();
     if (std::chrono::steady_clock::now() >= deadline) {
-      return Failed(fmt::format("{}: the server at {} has not answered for {} s", what, options.url,
-                                options.patience.count() / 1000));
+      return Failed(fmt::format("{}: the server at {} has not answered for {} s", what,
+                                options.ShownUrl(), options.patience.count() / 1000));
     }
     if (!told && pause >= kLongestPause) {
-      spdlog::warn("{}: the server at {} does not answer; trying again", what, options.url);
+      spdlog::warn("{}: the server at {} does not answer; trying again", what, options.ShownUrl());
       told = true;
     }
     if (!Pause(options, pause)) {

@@ -35,6 +35,8 @@ struct NatsOptions {
   /// Polled while waiting; true ends the wait with kCancelled.
   std::function<bool()> cancelled = [] { return false; };
 
+  /// `url` for messages and files: without the user and password that stand before an '@'.
+  std::string ShownUrl() const;
   /// kInvalid, naming the flag, its value and what is allowed.
   Status Validate() const;
 };

@@ -13,7 +13,7 @@ class NatsServer : public RunServer {
   explicit NatsServer(std::unique_ptr<Connection> connection)
       : connection_(std::move(connection)) {}
 
-  const std::string& url() const override { return connection_->options().url; }
+  std::string url() const override { return connection_->options().ShownUrl(); }
   const NatsOptions& options() const override { return connection_->options(); }
   Status PrepareRun(const std::string& run) override;
   Result<std::optional<std::string>> Get(const std::string& key) override;

@@ -9,7 +9,7 @@ Result<std::unique_ptr<RunServer>> ConnectNats(const NatsOptions& options) {
   return Invalid(
       fmt::format("--journal {}: this ndcao was built without NATS; install libnats-dev 3.4 or "
                   "later and build it again",
-                  options.url));
+                  options.ShownUrl()));
 }
 
 }  // namespace ndcao

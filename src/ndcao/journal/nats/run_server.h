@@ -61,7 +61,8 @@ class RunServer {
  public:
   virtual ~RunServer() = default;
 
-  virtual const std::string& url() const = 0;
+  /// As people may read it, without a password.
+  virtual std::string url() const = 0;
   virtual const NatsOptions& options() const = 0;
   /// Makes the buckets and the run's streams where they are missing.
   virtual Status PrepareRun(const std::string& run) = 0;

@@ -48,7 +48,9 @@ ndcao::Result<ndcao::Score> Train() {
   ndcao::MemoryJournal journal;
   NDCAO_TRY(journal.Append(
       ndcao::SpecRecord{FormatRunSpec(spec), initial.size(), ndcao::DigestHex(initial)}));
-  ndcao::Session session(journal, replica, *problem, {.threads = 1});
+  ndcao::SessionOptions options;
+  options.threads = 1;
+  ndcao::Session session(journal, replica, *problem, options);
   NDCAO_TRY(session.Run());
   NDCAO_TRY(ndcao::ExportNetwork(*problem, *replica.parameters(), "trained.pt"));
   NDCAO_ASSIGN(const auto evaluator, problem->NewEvaluator());

@@ -106,6 +106,9 @@ class AgreementTest(Program):
                       ["--screening", "8"], ["--batch-norm", "batch"]):
             self.refused_run("--budget", "1k", *flags,
                              says=f"{' '.join(flags)}: it belongs to a network, and function:")
+        for flags in (["--replicas", "3"], ["--worker-name", "ann"], ["--creds", "ann.creds"]):
+            self.refused_run("--budget", "1k", *flags,
+                             says=f"{' '.join(flags)}: it belongs to --journal nats://")
         self.refused_run("--budget", "1k", "--exec-timeout", "5", says="--objective exec:PROGRAM")
         self.refused("train", "--objective", "function:sphare:5", "--budget", "1k",
                      says="--objective function:sphare:5")

@@ -119,6 +119,13 @@ class ReportTest(Program):
                     self.assertIn("localhost", body)
                     self.assertNotIn("sphere", body)
 
+    def test_optimizers_without_a_centre_have_a_curve(self):
+        self.train("peer", "--objective", "function:sphere:60", "--budget", "6k", "--optimizer",
+                   "mezo", "--rate", "0.01")
+        run = self.described("peer")[0]
+        self.assertNotIn(None, run["curve"]["loss"])
+        self.assertLess(run["curve"]["loss"][-1], run["totals"]["initial_loss"])
+
     def test_bad_input(self):
         self.refused("report", self.path("nothing"), says="no run directory")
         (self.dir / "empty/journal").mkdir(parents=True)

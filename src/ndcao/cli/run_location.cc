@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include "ndcao/cli/flag_values.h"
 #include "ndcao/cli/interrupt.h"
 #include "ndcao/cli/nats_context.h"
 #include "ndcao/cli/nats_run.h"
@@ -20,6 +21,31 @@ std::string DefaultWriter() {
   char host[256] = "";
   gethostname(host, sizeof(host) - 1);
   return AsName(fmt::format("{}-{}", host, getpid()));
+}
+
+/// Flags that say how a server is reached, where they were given, with their values. Passwords are
+/// no flags.
+std::vector<std::pair<std::string, std::string>> GivenServerFlags(const RunLocation& location) {
+  const RunLocation usual;
+  std::vector<std::pair<std::string, std::string>> given;
+  const auto add = [&given](const char* flag, const auto& value, const auto& without) {
+    if (value != without) given.emplace_back(flag, fmt::format("{}", value));
+  };
+  const NatsOptions& nats = location.nats;
+  const NatsOptions& other = usual.nats;
+  add("--worker-name", nats.writer, other.writer);
+  add("--batch-ms", location.batch_ms, usual.batch_ms);
+  add("--in-flight", nats.in_flight, other.in_flight);
+  add("--patience", location.patience, usual.patience);
+  add("--replicas", nats.replicas, other.replicas);
+  add("--context", location.context, usual.context);
+  add("--creds", nats.credentials, other.credentials);
+  add("--nkey", nats.nkey, other.nkey);
+  add("--tls-ca", nats.ca, other.ca);
+  add("--tls-cert", nats.certificate, other.certificate);
+  add("--tls-key", nats.key, other.key);
+  add("--inbox-prefix", nats.inbox_prefix, other.inbox_prefix);
+  return given;
 }
 
 }  // namespace
@@ -56,18 +82,20 @@ void AddRunLocation(CLI::App& verb, RunLocation& location) {
 }
 
 std::string ServerFlags(const RunLocation& location) {
-  if (!location.on_server()) return "";
-  const NatsOptions& nats = location.nats;
-  const std::pair<const char*, const std::string&> flags[] = {
-      {"worker-name", nats.writer}, {"context", location.context},
-      {"creds", nats.credentials},  {"nkey", nats.nkey},
-      {"tls-ca", nats.ca},          {"tls-cert", nats.certificate},
-      {"tls-key", nats.key},        {"inbox-prefix", nats.inbox_prefix}};
   std::string text;
-  for (const auto& [name, value] : flags) {
-    if (!value.empty()) text += fmt::format(" --{} {}", name, QuotedForShell(value));
+  for (const auto& [flag, value] : GivenServerFlags(location)) {
+    text += fmt::format(" {} {}", flag, QuotedForShell(value));
   }
   return text;
+}
+
+Status CheckServerFlags(const RunLocation& location) {
+  if (location.on_server()) return Ok();
+  for (const auto& [flag, value] : GivenServerFlags(location)) {
+    NDCAO_TRY(
+        Belongs(true, fmt::format("{} {}", flag, value), false, "--journal nats://HOST:PORT"));
+  }
+  return Ok();
 }
 
 Result<std::unique_ptr<RunServer>> ConnectTo(const RunLocation& location) {
@@ -95,6 +123,7 @@ Result<std::unique_ptr<RunHome>> OpenRun(const RunLocation& location,
                                          from_start));
     return std::unique_ptr<RunHome>(std::move(run));
   }
+  NDCAO_TRY(CheckServerFlags(location));
   if (!location.run.empty()) {
     return Invalid(fmt::format("--run {}: only a run on a server has a name (--journal nats://…)",
                                location.run));

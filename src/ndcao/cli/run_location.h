@@ -30,9 +30,10 @@ void AddJournalOptions(CLI::App& verb, RunLocation& location, const std::string&
 /// The same, --run, and the run directory as the verb's argument.
 void AddRunLocation(CLI::App& verb, RunLocation& location);
 
-/// The flags by which the server is reached, for a command that goes on with the run; passwords are
-/// no flags.
+/// The flags by which the server is reached, for a command that goes on with the run.
 std::string ServerFlags(const RunLocation& location);
+/// kInvalid if one of them is given for a run that is on no server.
+Status CheckServerFlags(const RunLocation& location);
 
 /// Connects to the server of --journal, as the flags, the context and the environment say.
 Result<std::unique_ptr<RunServer>> ConnectTo(const RunLocation& location);

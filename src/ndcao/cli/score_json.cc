@@ -1,12 +1,6 @@
 #include "ndcao/cli/score_json.h"
 
-#include <cmath>
-
 namespace ndcao {
-
-nlohmann::json JsonNumber(double x) {
-  return std::isfinite(x) ? nlohmann::json(x) : nlohmann::json(nullptr);
-}
 
 nlohmann::ordered_json ScoreJson(const Score& test, double train_loss) {
   nlohmann::ordered_json json;

@@ -4,11 +4,9 @@
 #include <nlohmann/json.hpp>
 
 #include "ndcao/evaluate/evaluator.h"
+#include "ndcao/report/json_number.h"
 
 namespace ndcao {
-
-/// null for NaN and infinity, which have no place in JSON.
-nlohmann::json JsonNumber(double x);
 
 /// test_accuracy, test_loss and train_loss.
 nlohmann::ordered_json ScoreJson(const Score& test, double train_loss);

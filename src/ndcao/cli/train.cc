@@ -81,6 +81,7 @@ Status CheckJournal(const TrainCommand& command) {
     return Invalid(
         fmt::format("--journal {}: only a run in a directory takes losses over", journal));
   }
+  NDCAO_TRY(CheckServerFlags(command.location));
   if (command.location.on_server()) return CheckName("--run", command.location.run);
   if (command.location.run.empty()) return Ok();
   return Invalid(

@@ -13,7 +13,6 @@
 #include "ndcao/evaluate/torch/stage_model.h"
 #include "ndcao/journal/file/snapshot_store.h"
 #include "ndcao/partitioned/stage_worker.h"
-#include "ndcao/worker/group_evaluation.h"
 
 namespace ndcao {
 namespace {

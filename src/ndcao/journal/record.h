@@ -4,7 +4,9 @@
 // format is docs/formats/journal.md; the codec is codec.h.
 #pragma once
 
+#include <cmath>
 #include <cstdint>
+#include <numeric>
 #include <string>
 #include <variant>
 #include <vector>
@@ -41,6 +43,14 @@ struct GroupRecord {
 
   friend bool operator==(const GroupRecord&, const GroupRecord&) = default;
 };
+
+/// What a group says of the loss: its centre or, where none was measured, the mean of its losses,
+/// which lies above by what the perturbations cost. NaN if it says nothing.
+inline double GroupLoss(const GroupRecord& group) {
+  if (!std::isnan(group.centre) || group.losses.empty()) return group.centre;
+  const double sum = std::accumulate(group.losses.begin(), group.losses.end(), 0.0);
+  return sum / static_cast<double>(group.losses.size());
+}
 
 /// The digest of the parameters after `groups` accepted groups, as one replica computed it.
 struct DigestRecord {

@@ -24,7 +24,6 @@ class StageSender {
       : channel_(channel), stage_(stage), stages_(stages) {}
 
   bool is_first() const { return stage_ == 1; }
-  bool is_last() const { return stage_ == stages_; }
 
   /// `rows` rows of activations to the next stage, under the header of `message`.
   Status PassOn(StageMessage message, std::span<const float> activations, std::uint32_t rows) {

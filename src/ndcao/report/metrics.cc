@@ -7,6 +7,8 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 
+#include "ndcao/report/json_number.h"
+
 namespace ndcao {
 namespace {
 
@@ -14,8 +16,6 @@ using Json = nlohmann::ordered_json;
 
 constexpr std::size_t kGroupsPerLine = 64;
 constexpr std::size_t kReadAtOnce = 1024;
-
-Json Number(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
 
 /// Sums over the groups of one line.
 struct Window {
@@ -46,9 +46,9 @@ class MetricsWriter {
             {"offset", entry.offset},
             {"image_forwards", mark->image_forwards},
             {"seconds", mark->seconds},
-            {"train_loss", Number(mark->train_loss)},
-            {"test_loss", Number(mark->test_loss)},
-            {"test_accuracy", Number(mark->test_accuracy)},
+            {"train_loss", JsonNumber(mark->train_loss)},
+            {"test_loss", JsonNumber(mark->test_loss)},
+            {"test_accuracy", JsonNumber(mark->test_accuracy)},
             {"note", mark->note}});
     } else if (const auto* decision = std::get_if<DecisionRecord>(&entry.record)) {
       Line({{"type", "decision"}, {"offset", entry.offset}, {"text", decision->text}});
@@ -89,7 +89,7 @@ class MetricsWriter {
       Json cohorts = Json::array();
       for (const std::vector<Statistic>& statistics : sample.cohorts) {
         Json cohort = Json::object();
-        for (const Statistic& s : statistics) cohort[s.name] = Number(s.value);
+        for (const Statistic& s : statistics) cohort[s.name] = JsonNumber(s.value);
         cohorts.push_back(std::move(cohort));
       }
       Line({{"type", "blocks"},
@@ -105,7 +105,8 @@ class MetricsWriter {
           {"journaled_forwards", forwards_},
           {"groups", window_.groups},
           {"centre",
-           Number(window_.finite > 0 ? window_.centre / static_cast<double>(window_.finite) : NAN)},
+           JsonNumber(window_.finite > 0 ? window_.centre / static_cast<double>(window_.finite)
+                                         : NAN)},
           {"records_late", window_.lateness / static_cast<double>(window_.groups)}});
     window_ = {};
   }

@@ -13,7 +13,7 @@ constexpr std::size_t kRemembered = 16384;  // trials and offsets, as the replic
 
 }  // namespace
 
-void RunHistory::Mean::Add(float x) {
+void RunHistory::Mean::Add(double x) {
   if (!std::isfinite(x)) return;
   sum += x;
   ++count;
@@ -76,8 +76,8 @@ void RunHistory::AddGroup(Offset offset, const GroupRecord& group) {
     ++workers_[group.worker].groups;
     workers_[group.worker].image_forwards += group.examples;
   }
-  if (groups_ <= kQuietGroups) initial_.Add(group.centre);
-  window_.Add(group.centre);
+  if (groups_ <= kQuietGroups) initial_.Add(GroupLoss(group));
+  window_.Add(GroupLoss(group));
   window_offset_ = offset;
   const std::uint64_t cost = std::max<std::uint64_t>(1, spec_.group_cost());
   if (++window_groups_ < std::max<std::uint64_t>(1, budget_ / cost / kPoints)) return;

@@ -24,7 +24,7 @@ class RunHistory {
   struct Point {
     Offset offset = 0;                 ///< Of its last group.
     std::uint64_t image_forwards = 0;  ///< Since the run began.
-    double loss = 0;                   ///< Mean of the centres; NaN if none was finite.
+    double loss = 0;                   ///< Mean of GroupLoss; NaN if none was finite.
   };
   /// A measurement on the test part.
   struct Mark {
@@ -70,7 +70,7 @@ class RunHistory {
   struct Mean {
     double sum = 0;
     std::uint64_t count = 0;
-    void Add(float x);
+    void Add(double x);
     double mean() const;
   };
 

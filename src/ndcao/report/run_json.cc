@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "ndcao/base/hash.h"
+#include "ndcao/report/json_number.h"
 
 namespace ndcao {
 namespace {
@@ -11,8 +12,6 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr std::size_t kWorkers = 24;
-
-Json Number(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
 
 /// What distinguishes runs: the page shows those that differ.
 Json Facets(const RunHistory& history) {
@@ -53,7 +52,7 @@ Json Curve(const RunHistory& history) {
   Json forwards = Json::array(), loss = Json::array();
   for (const RunHistory::Point& point : history.points()) {
     forwards.push_back(point.image_forwards);
-    loss.push_back(Number(point.loss));
+    loss.push_back(JsonNumber(point.loss));
   }
   return {{"forwards", forwards}, {"loss", loss}};
 }
@@ -63,9 +62,9 @@ Json Marks(const RunHistory& history) {
   for (const RunHistory::Mark& mark : history.marks()) {
     marks.push_back({{"forwards", mark.record.image_forwards},
                      {"seconds", mark.seconds},
-                     {"train_loss", Number(mark.record.train_loss)},
-                     {"test_loss", Number(mark.record.test_loss)},
-                     {"test_accuracy", Number(mark.record.test_accuracy)}});
+                     {"train_loss", JsonNumber(mark.record.train_loss)},
+                     {"test_loss", JsonNumber(mark.record.test_loss)},
+                     {"test_accuracy", JsonNumber(mark.record.test_accuracy)}});
   }
   return marks;
 }
@@ -92,7 +91,7 @@ Json Cohorts(const FoldHistory& fold) {
     Json statistics = Json::object();
     for (const FoldHistory::Sample& sample : fold.samples()) {
       for (const Statistic& statistic : sample.cohorts[c]) {
-        statistics[statistic.name].push_back(Number(statistic.value));
+        statistics[statistic.name].push_back(JsonNumber(statistic.value));
       }
     }
     cohorts.push_back({{"optimizer", fold.cohorts()[c].optimizer},
@@ -112,7 +111,7 @@ Json Fold(const FoldHistory& fold) {
   for (const FoldHistory::Sample& sample : fold.samples()) {
     forwards.push_back(sample.image_forwards);
     Json row = Json::array();
-    for (const float move : sample.moved) row.push_back(Number(move));
+    for (const float move : sample.moved) row.push_back(JsonNumber(move));
     moved.push_back(std::move(row));
   }
   return {{"forwards", forwards},
@@ -135,16 +134,16 @@ Json Totals(const ReportedRun& run) {
   totals["journal_bytes"] = run.journal_bytes;
   totals["parameters"] = history.parameters();
   totals["blocks"] = run.fold.blocks_in_run();
-  totals["initial_loss"] = Number(history.initial_loss());
+  totals["initial_loss"] = JsonNumber(history.initial_loss());
   if (history.marks().empty()) return totals;
   const RunHistory::Mark& last = history.marks().back();
   totals["note"] = last.record.note;
-  totals["test_accuracy"] = Number(last.record.test_accuracy);
-  totals["test_loss"] = Number(last.record.test_loss);
-  totals["train_loss"] = Number(last.record.train_loss);
+  totals["test_accuracy"] = JsonNumber(last.record.test_accuracy);
+  totals["test_loss"] = JsonNumber(last.record.test_loss);
+  totals["train_loss"] = JsonNumber(last.record.train_loss);
   totals["seconds"] = last.seconds;
   totals["images_per_second"] =
-      Number(static_cast<double>(last.record.image_forwards) / last.seconds);
+      JsonNumber(static_cast<double>(last.record.image_forwards) / last.seconds);
   return totals;
 }
 

@@ -2,18 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 
 #include "ndcao/data/sampler.h"
 #include "ndcao/worker/choose_examples.h"
 
 namespace ndcao {
-
-double GroupLoss(const GroupRecord& group) {
-  if (!std::isnan(group.centre)) return group.centre;
-  const double sum = std::accumulate(group.losses.begin(), group.losses.end(), 0.0);
-  return group.losses.empty() ? NAN : sum / static_cast<double>(group.losses.size());
-}
 
 Result<GroupEvaluation> GroupEvaluation::Create(const RunSpec& spec, const Problem& problem) {
   NDCAO_ASSIGN(auto evaluator, problem.NewEvaluator());

@@ -15,10 +15,6 @@
 
 namespace ndcao {
 
-/// What a group says of the loss: its centre or, where none was measured, the mean of its losses,
-/// which lies above by what the perturbations cost. NaN if it says nothing.
-double GroupLoss(const GroupRecord& group);
-
 /// One worker thread's means to evaluate trials.
 class GroupEvaluation {
  public:

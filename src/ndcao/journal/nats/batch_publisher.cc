@@ -89,7 +89,7 @@ void BatchPublisher::SendBatch(std::unique_lock<std::mutex>& lock, std::uint64_t
     unacknowledged_.insert(message.number);
     for (const Waiting* w : batch) message.payloads.push_back(w->payload);
     lock.unlock();
-    Ticket ticket{message.number, 0, 0,
+    Ticket ticket{message.number, 0,
                   std::make_shared<const std::vector<std::byte>>(EncodeMessage(message))};
     const Status sent = PublishAgain(ticket);
     lock.lock();
@@ -106,14 +106,13 @@ void BatchPublisher::SendBatch(std::unique_lock<std::mutex>& lock, std::uint64_t
   changed_.notify_all();
 }
 
-Status BatchPublisher::PublishAgain(Ticket& ticket) {
+Status BatchPublisher::PublishAgain(const Ticket& ticket) {
   const std::string id = fmt::format("{:x}.{:x}", writer_, ticket.message);
   return Persist(connection_.options(), "appending to " + stream_,
-                 [&] { return TrySend(id, *ticket.bytes, ticket.sequence); });
+                 [&] { return TrySend(id, *ticket.bytes); });
 }
 
-Result<bool> BatchPublisher::TrySend(const std::string& id, std::span<const std::byte> bytes,
-                                     std::uint64_t& sequence) {
+Result<bool> BatchPublisher::TrySend(const std::string& id, std::span<const std::byte> bytes) {
   jsPubOptions options;
   jsPubOptions_Init(&options);
   options.MaxWait = kAckMilliseconds;
@@ -123,10 +122,7 @@ Result<bool> BatchPublisher::TrySend(const std::string& id, std::span<const std:
   jsErrCode code = {};
   const natsStatus status = js_Publish(Out(ack), connection_.js(), subject_.c_str(), bytes.data(),
                                        static_cast<int>(bytes.size()), &options, &code);
-  if (status == NATS_OK) {
-    sequence = ack->Sequence;
-    return true;
-  }
+  if (status == NATS_OK) return true;
   const Status allowed = connection_.CheckAllowed(subject_);
   if (!allowed.ok()) return allowed.error().Context("appending to " + stream_);
   if (IsPassing(status)) return false;

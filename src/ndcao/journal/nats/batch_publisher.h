@@ -23,7 +23,6 @@ class BatchPublisher {
   struct Ticket {
     std::uint32_t message = 0;
     std::uint32_t place = 0;
-    std::uint64_t sequence = 0;  ///< Of the message in the stream, as the server says.
     std::shared_ptr<const std::vector<std::byte>> bytes;  ///< The message.
   };
 
@@ -38,8 +37,8 @@ class BatchPublisher {
   Result<Ticket> Publish(std::vector<std::byte> payload, std::uint64_t spec_hash);
 
   /// The same message once more, under the same id: for one that did not come back from the
-  /// stream. Updates the ticket's sequence.
-  Status PublishAgain(Ticket& ticket);
+  /// stream.
+  Status PublishAgain(const Ticket& ticket);
 
  private:
   struct Waiting {
@@ -52,8 +51,7 @@ class BatchPublisher {
 
   std::vector<Waiting*> TakeBatch(std::unique_lock<std::mutex>& lock);
   void SendBatch(std::unique_lock<std::mutex>& lock, std::uint64_t spec_hash);
-  Result<bool> TrySend(const std::string& id, std::span<const std::byte> bytes,
-                       std::uint64_t& sequence);
+  Result<bool> TrySend(const std::string& id, std::span<const std::byte> bytes);
 
   Connection& connection_;
   const std::string stream_;

@@ -33,8 +33,7 @@ class JournalConsumer {
   /// another history than was read, kFailed if it does not answer for the options' patience.
   Result<std::optional<StreamMessage>> Next(std::chrono::milliseconds wait);
 
-  std::uint64_t next_sequence() const { return next_; }
-  /// Hash of the message before next_sequence(); 0 if there is none or it is not known.
+  /// Hash of the message before the next one; 0 if there is none or it is not known.
   std::uint64_t last_hash() const { return recent_.empty() ? 0 : recent_.back().hash; }
   bool changed() const { return changed_; }
 

@@ -2,11 +2,13 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <cmath>
 #include <functional>
 #include <map>
 #include <mutex>
 #include <numeric>
+#include <stdexcept>
 #include <thread>
 
 #include "ndcao/base/hash.h"
@@ -62,6 +64,25 @@ TEST(SessionTest, SynchronousDigestDoesNotDependOnTheNumberOfThreads) {
     if (digest.empty()) digest = run.replica->digest();
     EXPECT_EQ(run.replica->digest(), digest) << threads << " threads";
   }
+}
+
+// One slot, so that the threads share a group when it happens.
+TEST(SessionTest, AnExceptionEndsTheRunWithItsText) {
+  std::atomic<int> evaluations = 0;
+  const CallableProblem problem(30, [&](std::span<const float>) -> double {
+    if (++evaluations > 100) throw std::runtime_error("no such operator");
+    return 1;
+  });
+  RunSpec spec = FunctionSpec(40);
+  spec.shape.slots = 1;
+  MemoryJournal journal;
+  Replica replica = Replica::Create(spec, problem.layout(), problem.Initial(1).value()).value();
+  SessionOptions options = Threads(2);
+  options.marks = false;
+  const auto result = Session(journal, replica, problem, options).Run();
+  ASSERT_FALSE(result.ok());
+  EXPECT_EQ(result.error().code(), ErrorCode::kFailed);
+  EXPECT_EQ(result.error().message(), "no such operator");
 }
 
 // One slot: the second thread has no group of its own, ever. An antithetic pair must stay together.

@@ -15,8 +15,6 @@ constexpr double kNoise = 2;          // mean deviations; F's own noise is below
 constexpr double kLeapNoise = 6;      // mean deviations, which a median of three does not reach
 constexpr std::size_t kMoves = 1024;  // the most that can be taken back
 
-}  // namespace
-
 // 2^x for x in [0, 1], by the series of 2^x − 1: the C library's differs between systems in the
 // last bit.
 double PowerOfTwo(double x) {
@@ -26,6 +24,8 @@ double PowerOfTwo(double x) {
   for (int n = kTerms; n > 0; --n) series = (1 + series) * (x * kLn2 / n);
   return 1 + series;
 }
+
+}  // namespace
 
 // The median of the last three.
 double LossGuard::RecentCentre() const {

@@ -88,7 +88,7 @@ Status CheckProblemFlags(const RunOptions& options) {
                     network, own));
   return Belongs(options.exec_timeout != usual.exec_timeout,
                  fmt::format("--exec-timeout {}", options.exec_timeout),
-                 options.objective.starts_with("exec:"), "--objective exec:PROGRAM");
+                 options.objective.starts_with(kExec), "--objective exec:PROGRAM");
 }
 
 Status CheckModeFlags(const RunOptions& options) {

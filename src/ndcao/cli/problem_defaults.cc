@@ -13,7 +13,7 @@ constexpr std::uint32_t kF1Batch = 128;
 }  // namespace
 
 bool IsWithoutNetwork(const std::string& objective) {
-  return objective.starts_with("exec:") || objective.starts_with("function:");
+  return objective.starts_with(kExec) || objective.starts_with(kFunction);
 }
 
 Result<OptimizerDefaults> DefaultsFor(const std::string& optimizer, const RunSpec& spec) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "ndcao/base/result.h"
 #include "ndcao/block/block_optimizer.h"
@@ -15,6 +16,10 @@ namespace ndcao {
 /// that over a long way, so less noise is affordable; and that the F1 of a few examples is chance
 /// (docs/results.md).
 Result<OptimizerDefaults> DefaultsFor(const std::string& optimizer, const RunSpec& spec);
+
+/// How objectives begin that take the place of a network.
+inline constexpr std::string_view kExec = "exec:";
+inline constexpr std::string_view kFunction = "function:";
 
 /// An objective that takes the place of a network: exec:PROGRAM, function:NAME:N.
 bool IsWithoutNetwork(const std::string& objective);

@@ -6,6 +6,7 @@
 #include <cctype>
 
 #include "ndcao/block/block_optimizer.h"
+#include "ndcao/cli/problem_defaults.h"
 
 namespace ndcao {
 namespace {
@@ -128,7 +129,7 @@ std::string FormatCommand(const RunSpec& spec, std::uint64_t budget) {
     text += "   # and --config with the [[block]] tables of spec.toml";
   } else if (spec.blocks == "pattern" || spec.blocks == "file") {
     text += "   # with :FILE behind --blocks, as in spec.toml";
-  } else if (spec.model.empty() && spec.objective.starts_with("exec:")) {
+  } else if (spec.model.empty() && spec.objective.starts_with(kExec)) {
     text += "   # and --init initial.bin of the run directory";
   }
   return text;

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include "ndcao/cli/flag_values.h"
 #include "ndcao/cli/interrupt.h"
 #include "ndcao/cli/nats_context.h"
 #include "ndcao/cli/nats_run.h"
@@ -23,38 +22,15 @@ std::string DefaultWriter() {
   return AsName(fmt::format("{}-{}", host, getpid()));
 }
 
-/// Flags that say how a server is reached, where they were given, with their values. Passwords are
-/// no flags.
-std::vector<std::pair<std::string, std::string>> GivenServerFlags(const RunLocation& location) {
-  const RunLocation usual;
-  std::vector<std::pair<std::string, std::string>> given;
-  const auto add = [&given](const char* flag, const auto& value, const auto& without) {
-    if (value != without) given.emplace_back(flag, fmt::format("{}", value));
-  };
-  const NatsOptions& nats = location.nats;
-  const NatsOptions& other = usual.nats;
-  add("--worker-name", nats.writer, other.writer);
-  add("--batch-ms", location.batch_ms, usual.batch_ms);
-  add("--in-flight", nats.in_flight, other.in_flight);
-  add("--patience", location.patience, usual.patience);
-  add("--replicas", nats.replicas, other.replicas);
-  add("--context", location.context, usual.context);
-  add("--creds", nats.credentials, other.credentials);
-  add("--nkey", nats.nkey, other.nkey);
-  add("--tls-ca", nats.ca, other.ca);
-  add("--tls-cert", nats.certificate, other.certificate);
-  add("--tls-key", nats.key, other.key);
-  add("--inbox-prefix", nats.inbox_prefix, other.inbox_prefix);
-  return given;
-}
-
 }  // namespace
 
 void AddJournalOptions(CLI::App& verb, RunLocation& location, const std::string& help) {
   verb.add_option("--journal", location.journal, help);
   NatsOptions& nats = location.nats;
-  const auto add = [&verb](const char* flag, auto& value, const char* text) {
-    return verb.add_option(flag, value, text)->group("On a NATS server");
+  const auto add = [&](const char* flag, auto& value, const char* text) {
+    CLI::Option* option = verb.add_option(flag, value, text)->group("On a NATS server");
+    location.server_options.push_back(option);
+    return option;
   };
   add("--worker-name", nats.writer,
       "Who publishes: the last token of this process's subjects (default: HOST-PID)");
@@ -83,19 +59,17 @@ void AddRunLocation(CLI::App& verb, RunLocation& location) {
 
 std::string ServerFlags(const RunLocation& location) {
   std::string text;
-  for (const auto& [flag, value] : GivenServerFlags(location)) {
-    text += fmt::format(" {} {}", flag, QuotedForShell(value));
+  for (const CLI::Option* option : location.server_options) {
+    if (option->count() == 0) continue;
+    text += fmt::format(" {} {}", option->get_name(), QuotedForShell(option->results().back()));
   }
   return text;
 }
 
 Status CheckServerFlags(const RunLocation& location) {
-  if (location.on_server()) return Ok();
-  for (const auto& [flag, value] : GivenServerFlags(location)) {
-    NDCAO_TRY(
-        Belongs(true, fmt::format("{} {}", flag, value), false, "--journal nats://HOST:PORT"));
-  }
-  return Ok();
+  const std::string given = ServerFlags(location);
+  if (given.empty() || location.on_server()) return Ok();
+  return Invalid(given.substr(1) + ": it belongs to --journal nats://HOST:PORT");
 }
 
 Result<std::unique_ptr<RunServer>> ConnectTo(const RunLocation& location) {

@@ -4,6 +4,7 @@
 #include <CLI/CLI.hpp>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "ndcao/cli/run_home.h"
 #include "ndcao/journal/file/file_journal_options.h"
@@ -19,6 +20,10 @@ struct RunLocation {
   double batch_ms = 0;
   double patience = 60;
   NatsOptions nats;  ///< Its writer is empty until it is given: HOST-PID.
+
+  /// The flags that say how the server is reached, of the verb that this is a part of. Passwords
+  /// are no flags.
+  std::vector<const CLI::Option*> server_options;
 
   RunLocation() { nats.writer.clear(); }
 

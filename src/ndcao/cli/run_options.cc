@@ -29,8 +29,6 @@ namespace {
 // (docs/algorithm.md), and beyond it larger batches are cheaper.
 constexpr std::uint64_t kMoves = 400;
 constexpr std::uint32_t kBatches[] = {128, 64, 32, 16};
-constexpr std::string_view kFunction = "function:";
-constexpr std::string_view kExec = "exec:";
 // Stated in the spec; Dataset does it.
 constexpr char kNormalisation[] = "scaled, minus the mean example, over the global deviation";
 

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <utility>
 #include <vector>
@@ -12,6 +13,7 @@
 #include "ndcao/cli/command.h"
 #include "ndcao/cli/memory_run.h"
 #include "ndcao/cli/nats_run.h"
+#include "ndcao/cli/problem_defaults.h"
 #include "ndcao/cli/run_directory.h"
 #include "ndcao/cli/run_location.h"
 #include "ndcao/cli/shared_losses.h"
@@ -90,6 +92,15 @@ Status CheckJournal(const TrainCommand& command) {
                   command.location.run));
 }
 
+/// A program that gives no losses is an error before there is a run.
+Status TryProgram(const RunSetup& setup) {
+  if (!setup.spec.objective.starts_with(kExec)) return Ok();
+  NDCAO_ASSIGN(const auto evaluator, setup.problem->NewEvaluator());
+  std::copy(setup.initial.begin(), setup.initial.end(), evaluator->parameters().begin());
+  const Result<Score> score = evaluator->Test();
+  return score.ok() ? Ok() : Status(score.error());
+}
+
 }  // namespace
 
 void AddTrainCommand(CLI::App& verb, TrainCommand& command) {
@@ -103,19 +114,6 @@ void AddTrainCommand(CLI::App& verb, TrainCommand& command) {
       "Begin with the losses that this run has measured, a synchronous one that differs "
       "in --blocks alone: they are folded anew under this run's blocks");
 }
-
-namespace {
-
-/// A program that gives no losses is an error before there is a run.
-Status TryProgram(const RunSetup& setup) {
-  if (!setup.spec.objective.starts_with("exec:")) return Ok();
-  NDCAO_ASSIGN(const auto evaluator, setup.problem->NewEvaluator());
-  std::copy(setup.initial.begin(), setup.initial.end(), evaluator->parameters().begin());
-  const Result<Score> score = evaluator->Test();
-  return score.ok() ? Ok() : Status(score.error());
-}
-
-}  // namespace
 
 Result<int> Train(TrainCommand& command) {
   NDCAO_TRY(CheckJournal(command));

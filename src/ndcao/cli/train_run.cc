@@ -105,11 +105,13 @@ Result<std::optional<MarkRecord>> NewestMark(Journal& journal) {
 /// are made from it.
 Status FinishRun(RunHome& run, const Replica& replica, const Problem& problem, Summary& summary,
                  bool page) {
-  NDCAO_ASSIGN(const auto newest, NewestMark(run.journal()));
-  if (newest && std::isnan(summary.train_loss)) summary.train_loss = newest->train_loss;
-  const bool ended = newest && newest->note == kBudgetUsedUp && summary.session.done &&
-                     summary.session.image_forwards == 0;
-  if (ended) return WriteProducts(run, replica, problem, std::move(summary.fold), page);
+  if (summary.session.done && summary.session.image_forwards == 0) {
+    NDCAO_ASSIGN(const auto newest, NewestMark(run.journal()));
+    if (newest) summary.train_loss = newest->train_loss;
+    if (newest && newest->note == kBudgetUsedUp) {
+      return WriteProducts(run, replica, problem, std::move(summary.fold), page);
+    }
+  }
   MarkRecord mark;
   mark.worker = summary.session.worker;
   mark.at = replica.next_offset();

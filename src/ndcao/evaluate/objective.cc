@@ -18,9 +18,11 @@ bool IsNan(std::span<const float> row) {
   return std::any_of(row.begin(), row.end(), [](float x) { return std::isnan(x); });
 }
 
-bool Correct(const Outputs& outputs, std::size_t i) {
+/// 0 for a right answer, 1 for a wrong one, NaN for none.
+float Wrong(const Outputs& outputs, std::size_t i) {
   const auto row = outputs.row(i);
-  return !IsNan(row) && ArgMax(row) == static_cast<std::size_t>(outputs.labels[i]);
+  if (IsNan(row)) return NAN;
+  return ArgMax(row) == static_cast<std::size_t>(outputs.labels[i]) ? 0.0f : 1.0f;
 }
 
 class CrossEntropy : public Objective {
@@ -85,7 +87,7 @@ class ZeroOne : public Objective {
   void PerExample(const Outputs& outputs, std::span<float> losses,
                   std::span<float> scores) const override {
     for (std::size_t i = 0; i < outputs.size(); ++i) {
-      const float wrong = IsNan(outputs.row(i)) ? NAN : Correct(outputs, i) ? 0.0f : 1.0f;
+      const float wrong = Wrong(outputs, i);
       losses[i] = wrong + offset_;
       if (!scores.empty()) scores[i] = wrong;
     }
@@ -176,7 +178,7 @@ std::vector<std::string> ObjectiveNames() {
 
 double Accuracy(const Outputs& outputs) {
   std::size_t correct = 0;
-  for (std::size_t i = 0; i < outputs.size(); ++i) correct += Correct(outputs, i) ? 1 : 0;
+  for (std::size_t i = 0; i < outputs.size(); ++i) correct += Wrong(outputs, i) == 0 ? 1 : 0;
   return static_cast<double>(correct) / static_cast<double>(outputs.size());
 }
 

@@ -155,11 +155,8 @@ Status ActivationWorker::Handle(const StageMessage& message, std::vector<std::by
 
 void ActivationWorker::TakeLabels(const StageMessage& message) {
   std::vector<std::int32_t> labels = message.As<std::int32_t>();
-  const auto known = [this](std::int32_t label) {
-    return label >= 0 && static_cast<std::uint64_t>(label) < classes_;
-  };
   if (message.number >= sums_.size() || labels.size() != ExamplesOf(message.number) ||
-      !std::ranges::all_of(labels, known)) {
+      !LabelsExist(labels, classes_)) {
     spdlog::warn("labels that do not exist are dropped");
     return;
   }

@@ -20,10 +20,7 @@ Status LossSink::Begin(const StageMessage& message) {
   if (message.kind == StageMessageKind::kTestBegin) return test_.Begin(message);
   NDCAO_ASSIGN(TrialBegin begin, TrialBegin::Decode(message.payload));
   const std::size_t size = begin.labels.size();
-  const auto known = [this](std::int32_t label) {
-    return label >= 0 && static_cast<std::uint64_t>(label) < classes_;
-  };
-  if (size == 0 || begin.rows == 0 || !std::ranges::all_of(begin.labels, known)) {
+  if (size == 0 || begin.rows == 0 || !LabelsExist(begin.labels, classes_)) {
     return Corrupt("a trial begins without examples, or with labels that do not exist");
   }
   if (groups_.size() >= kMostGroups) groups_.erase(groups_.begin());

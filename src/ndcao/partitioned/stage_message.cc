@@ -1,5 +1,7 @@
 #include "ndcao/partitioned/stage_message.h"
 
+#include <algorithm>
+
 #include "ndcao/base/bytes.h"
 #include "ndcao/base/hash.h"
 
@@ -17,6 +19,12 @@ std::uint32_t Checksum(std::span<const std::byte> bytes) {
 }
 
 }  // namespace
+
+bool LabelsExist(std::span<const std::int32_t> labels, std::uint64_t classes) {
+  return std::ranges::all_of(labels, [classes](std::int32_t label) {
+    return label >= 0 && static_cast<std::uint64_t>(label) < classes;
+  });
+}
 
 std::vector<std::byte> EncodeStageMessage(const StageMessage& message) {
   std::vector<std::byte> bytes(StageMessage::kHeaderBytes + message.payload.size());

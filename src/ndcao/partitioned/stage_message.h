@@ -68,6 +68,9 @@ struct TrialBegin {
   friend bool operator==(const TrialBegin&, const TrialBegin&) = default;
 };
 
+/// Whether each is a class of a network that has so many.
+bool LabelsExist(std::span<const std::int32_t> labels, std::uint64_t classes);
+
 std::vector<std::byte> EncodeStageMessage(const StageMessage& message);
 /// kCorrupt on another version, an unknown kind, a wrong checksum, or a payload that is not whole.
 /// The payload lies in `bytes`.

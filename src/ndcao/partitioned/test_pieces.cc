@@ -37,10 +37,8 @@ Status TestSink::Begin(const StageMessage& message) {
   attempt_ = message.attempt;
   pieces_ = static_cast<std::size_t>(labels[0]);
   labels.erase(labels.begin());
-  const bool known = std::all_of(labels.begin(), labels.end(), [&](std::int32_t label) {
-    return label >= 0 && static_cast<std::size_t>(label) < classes_;
-  });
-  if (!known) return Corrupt("a piece of the test set has labels that the network does not know");
+  if (!LabelsExist(labels, classes_))
+    return Corrupt("a piece of the test set has labels that the network does not know");
   parts_[message.number] = {std::move(labels), {}};
   return Ok();
 }

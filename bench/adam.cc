@@ -13,6 +13,7 @@
 #include <numbers>
 #include <numeric>
 
+#include "batch_tensors.h"
 #include "ndcao/data/dataset.h"
 #include "ndcao/data/sampler.h"
 #include "ndcao/evaluate/torch/build_module.h"
@@ -78,26 +79,12 @@ class Baseline {
                          : std::cos(0.5 * std::numbers::pi * done);
   }
 
-  at::Tensor Input(const Examples& part, std::span<const std::uint32_t> indices) {
-    std::vector<std::int64_t> shape = data_.shape();
-    shape.insert(shape.begin(), static_cast<std::int64_t>(indices.size()));
-    at::Tensor input = at::empty(shape);
-    data_.Gather(part, indices, {input.data_ptr<float>(), static_cast<std::size_t>(input.numel())});
-    return input;
-  }
-
-  at::Tensor Labels(const Examples& part, std::span<const std::uint32_t> indices) {
-    at::Tensor labels = at::empty({static_cast<std::int64_t>(indices.size())}, at::kLong);
-    auto* out = labels.data_ptr<std::int64_t>();
-    for (const std::uint32_t i : indices) *out++ = part.labels[i];
-    return labels;
-  }
-
   void Step(std::span<const std::uint32_t> examples, double rate) {
     static_cast<torch::optim::AdamOptions&>(adam_->param_groups()[0].options()).lr(rate);
     adam_->zero_grad();
-    const at::Tensor output = module_.forward({Input(data_.train(), examples)}).toTensor();
-    torch::nn::functional::cross_entropy(output, Labels(data_.train(), examples)).backward();
+    const at::Tensor output =
+        module_.forward({InputTensor(data_, data_.train(), examples)}).toTensor();
+    torch::nn::functional::cross_entropy(output, LabelTensor(data_.train(), examples)).backward();
     adam_->step();
   }
 
@@ -107,8 +94,9 @@ class Baseline {
     for (std::uint32_t begin = 0; begin < data_.test().size(); begin += 500) {
       std::vector<std::uint32_t> some(std::min(500u, data_.test().size() - begin));
       std::iota(some.begin(), some.end(), begin);
-      const at::Tensor output = module_.forward({Input(data_.test(), some)}).toTensor();
-      correct += output.argmax(1).eq(Labels(data_.test(), some)).sum().item<std::int64_t>();
+      const at::Tensor output =
+          module_.forward({InputTensor(data_, data_.test(), some)}).toTensor();
+      correct += output.argmax(1).eq(LabelTensor(data_.test(), some)).sum().item<std::int64_t>();
     }
     return static_cast<double>(correct) / data_.test().size();
   }

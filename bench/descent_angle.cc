@@ -1,12 +1,13 @@
 // The angle between the mean step of the default optimizer and the negative gradient, for every
-// split of a network. The gradient is taken by central differences, coordinate by coordinate; the
-// steps are the library's (NoiseStatistics, PerturbationStream), on the same examples.
+// split of a network. The gradient is taken by LibTorch's autograd; the steps are the library's
+// (NoiseStatistics, PerturbationStream), on the same examples.
 //
 //   descent_angle --model mlp:784-8-10 --data fashion-mnist --probes 64000
 //
 // Predicted: the mean of N probes is the gradient and noise of |g| in every coordinate, so the
 // cosine within a block is 1/√(1 + d_i |g|² / (N |g_i|²)). A table, then one line of JSON.
 #include <fmt/format.h>
+#include <torch/torch.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -14,8 +15,11 @@
 #include <nlohmann/json.hpp>
 #include <numeric>
 
+#include "batch_tensors.h"
 #include "ndcao/block/noise_statistics.h"
 #include "ndcao/data/dataset.h"
+#include "ndcao/evaluate/torch/build_module.h"
+#include "ndcao/evaluate/torch/load_model.h"
 #include "ndcao/evaluate/torch/network_problem.h"
 #include "ndcao/evaluate/torch/runtime.h"
 #include "ndcao/params/partition.h"
@@ -24,7 +28,7 @@
 namespace ndcao {
 namespace {
 
-constexpr double kSigma = 3e-3;
+constexpr std::uint64_t kSeed = 1;
 constexpr std::uint32_t kEvaluations = 64;
 
 struct Flags {
@@ -32,27 +36,32 @@ struct Flags {
   DataOptions data;
   int probes = 64000;
   std::uint32_t examples = 64;
+  double sigma = 3e-3;
 };
 
-Result<std::vector<double>> Gradient(Evaluator& evaluator, const ParameterVector& theta) {
+/// By autograd, in the order of the layout.
+Result<std::vector<double>> Gradient(const std::string& model, const Dataset& data,
+                                     std::span<const std::uint32_t> examples) {
+  NDCAO_ASSIGN(const NetworkDescription network, DescribeZooModel(model, ShapeOf(data)));
+  NDCAO_ASSIGN(torch::jit::Module module, BuildModule(network, kSeed));
   std::vector<double> gradient;
-  const std::span<float> buffer = evaluator.parameters();
-  std::copy(theta.begin(), theta.end(), buffer.begin());
-  for (std::size_t i = 0; i < theta.size(); ++i) {
-    const float up = theta[i] + static_cast<float>(kSigma);
-    const float down = theta[i] - static_cast<float>(kSigma);
-    buffer[i] = up;
-    NDCAO_ASSIGN(const double above, evaluator.Loss({}, {}));
-    buffer[i] = down;
-    NDCAO_ASSIGN(const double below, evaluator.Loss({}, {}));
-    buffer[i] = theta[i];
-    gradient.push_back((above - below) / (static_cast<double>(up) - down));
-  }
+  NDCAO_TRY(CatchTorch("autograd", [&] {
+    for (auto parameter : module.parameters()) parameter.set_requires_grad(true);
+    const at::Tensor output =
+        module.forward({InputTensor(data, data.train(), examples)}).toTensor();
+    at::cross_entropy_loss(output, LabelTensor(data.train(), examples)).backward();
+    for (const auto& parameter : module.named_parameters()) {
+      const at::Tensor flat = parameter.value.grad().contiguous();
+      const std::span values(flat.data_ptr<float>(), static_cast<std::size_t>(flat.numel()));
+      gradient.insert(gradient.end(), values.begin(), values.end());
+    }
+  }));
   return gradient;
 }
 
 /// The mean move per unit of η M, over the groups: an estimate of the negative gradient.
-Result<ParameterVector> MeanStep(Evaluator& evaluator, const ParameterVector& theta, int groups) {
+Result<ParameterVector> MeanStep(Evaluator& evaluator, const ParameterVector& theta, int groups,
+                                 float sigma) {
   const PerturbationStream stream(1);
   ParameterVector step(theta.size(), 0.0f);
   std::copy(theta.begin(), theta.end(), evaluator.parameters().begin());
@@ -63,11 +72,11 @@ Result<ParameterVector> MeanStep(Evaluator& evaluator, const ParameterVector& th
     const TrialId trial = TrialId::Sync(static_cast<std::uint64_t>(t), 0);
     std::vector<float> losses;
     for (std::uint32_t k = 0; k < kEvaluations; ++k) {
-      stream.Perturb(trial, k, kSigma, 0, theta, evaluator.parameters());
+      stream.Perturb(trial, k, sigma, 0, theta, evaluator.parameters());
       NDCAO_ASSIGN(const double loss, evaluator.Loss(trial, {}));
       losses.push_back(static_cast<float>(loss));
     }
-    statistics.Add(static_cast<float>(centre), losses, kSigma);
+    statistics.Add(static_cast<float>(centre), losses, sigma);
     stream.Accumulate(trial, statistics.Coefficients(1.0 / kEvaluations / groups, losses), 0, step);
   }
   return step;
@@ -113,17 +122,18 @@ Angles Compare(const Partition& partition, const std::vector<double>& gradient,
 
 Status Measure(const Flags& flags) {
   InitTorch();
-  NDCAO_ASSIGN(Dataset data, LoadDataset(flags.data));
-  NDCAO_ASSIGN(const auto problem,
-               MakeNetworkProblem({flags.model}, std::make_shared<const Dataset>(std::move(data))));
-  NDCAO_ASSIGN(const ParameterVector theta, problem->Initial(1));
+  NDCAO_ASSIGN(Dataset loaded, LoadDataset(flags.data));
+  const auto data = std::make_shared<const Dataset>(std::move(loaded));
+  NDCAO_ASSIGN(const auto problem, MakeNetworkProblem({flags.model}, data));
+  NDCAO_ASSIGN(const ParameterVector theta, problem->Initial(kSeed));
   NDCAO_ASSIGN(const auto evaluator, problem->NewEvaluator());
   std::vector<std::uint32_t> examples(flags.examples);
   std::iota(examples.begin(), examples.end(), 0u);
   NDCAO_TRY(evaluator->Select(examples));
-  NDCAO_ASSIGN(const std::vector<double> gradient, Gradient(*evaluator, theta));
+  NDCAO_ASSIGN(const std::vector<double> gradient, Gradient(flags.model, *data, examples));
   const int groups = std::max(1, flags.probes / static_cast<int>(kEvaluations));
-  NDCAO_ASSIGN(const ParameterVector step, MeanStep(*evaluator, theta, groups));
+  NDCAO_ASSIGN(const ParameterVector step,
+               MeanStep(*evaluator, theta, groups, static_cast<float>(flags.sigma)));
   const double probes = static_cast<double>(groups) * kEvaluations;
   fmt::print("{}: {} parameters, {} probes\n{:<12} {:>6} {:>7} {:>9} {:>14} {:>10} {:>14} {:>10}\n",
              flags.model, theta.size(), probes, "split", "blocks", "silent", "positive",
@@ -167,6 +177,9 @@ int main(int argc, char** argv) {
       ->capture_default_str();
   app.add_option("--examples", flags.examples, "training examples behind each loss")
       ->check(CLI::Range(1, 10000))
+      ->capture_default_str();
+  app.add_option("--sigma", flags.sigma, "how far a probe moves each parameter")
+      ->check(CLI::Range(1e-5, 1.0))
       ->capture_default_str();
   CLI11_PARSE(app, argc, argv);
   const ndcao::Status done = ndcao::Measure(flags);

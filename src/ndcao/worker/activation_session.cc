@@ -252,7 +252,9 @@ Status ActivationSession::MeasureGroup(const FallbackGroup& group) {
     }
     return Ok();
   }));
-  replica_.ObserveGroup(group, centre, losses, team_);
+  const PhaseScope phase(*t_clock, Phase::kFold);
+  FoldingTeam team(team_);
+  replica_.ObserveGroup(group, centre, losses, team);
   return Ok();
 }
 

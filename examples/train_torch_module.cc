@@ -6,6 +6,7 @@
 #include <torch/torch.h>
 
 #include <cstdio>
+#include <fstream>
 
 #include "ndcao/base/hash.h"
 #include "ndcao/evaluate/torch/network_problem.h"
@@ -52,7 +53,8 @@ ndcao::Result<ndcao::Score> Train() {
   options.threads = 1;
   ndcao::Session session(journal, replica, *problem, options);
   NDCAO_TRY(session.Run());
-  NDCAO_TRY(ndcao::ExportNetwork(*problem, *replica.parameters(), "trained.pt"));
+  NDCAO_ASSIGN(const std::string model, ndcao::ExportNetwork(*problem, *replica.parameters()));
+  std::ofstream("trained.pt", std::ios::binary) << model;
   NDCAO_ASSIGN(const auto evaluator, problem->NewEvaluator());
   std::copy(replica.parameters()->begin(), replica.parameters()->end(),
             evaluator->parameters().begin());

@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
-# Installs the packages of scripts/packages.txt that are missing. Silent when none is.
+# Installs the packages of scripts/packages.txt, and npm, that are missing. Silent when none is.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 mapfile -t wanted < <(sed -e 's/#.*//' -e '/^\s*$/d' scripts/packages.txt)
+# Where Node.js is not Debian's own, npm comes with it, and Debian's package would conflict.
+command -v npm >/dev/null || wanted+=(npm)
 missing=()
 installed=$(dpkg-query -W -f '${Package} ${db:Status-Status}\n' 2>/dev/null | sed -n 's/ installed$//p')
 for package in "${wanted[@]}"; do

@@ -46,6 +46,14 @@ class FullDiskTest(Program):
         ended = self.json("resume", self.path("disk/run"), "--quiet", "--json")
         self.assertEqual(ended["digest"], whole["digest"])
 
+    def test_an_export_to_a_full_disk_leaves_no_file(self):
+        self.json("train", "--model", "mlp:784-8-10", "--data", "fashion-mnist", "--budget", "20k",
+                  "--quiet", "--json", "--out", self.path("run"))
+        folder = self.mount("16k")
+        self.refused("export", self.path("run"), "--out", self.path("disk/model.pt"),
+                     says="No space left", code=1)
+        self.assertEqual(list(folder.iterdir()), [])
+
     def test_a_read_only_run_is_looked_at_but_not_resumed(self):
         folder = self.mount("8M")
         whole = self.json(*self.sphere("disk/run", "20k"))
@@ -78,6 +86,7 @@ class ExecTest(Program):
     def test_an_objective_that_is_killed_is_told_and_the_run_resumed(self):
         whole = self.json(*self.train("whole"))
         self.assertLess(whole["train_loss"], 1)  # from 20
+        self.assertEqual(len(list(self.pids.iterdir())), 1)  # one worker, one program
         for pid in self.pids.iterdir():
             pid.unlink()
         process = self.start(*self.train("run"))

@@ -152,6 +152,7 @@ def main(folder: pathlib.Path) -> None:
     trace("traced_cnn.pt", Cnn())
     script("scripted_lstm.pt", Lstm())
     trace("traced_lstm.pt", Lstm())
+    script("scripted_encoder.pt", Encoder())
     trace("traced_encoder.pt", Encoder())
     script("tied.pt", Tied())
     script("views.pt", Views(10))

@@ -60,7 +60,8 @@ Status Export(const std::string& model, const std::string& batch_norm, const std
   for (std::int64_t i = 0; i < input.numel(); ++i) {
     input.data_ptr<float>()[i] = std::sin(0.37f * static_cast<float>(i % 9973));
   }
-  NDCAO_TRY(ExportModel(request, parameters, folder + "/model.pt"));
+  NDCAO_ASSIGN(const std::string bytes, ExportModel(request, parameters));
+  std::ofstream(folder + "/model.pt", std::ios::binary) << bytes;
   return CatchTorch("forward pass", [&] {
     WriteFloats(folder + "/inputs.bin", input);
     WriteFloats(folder + "/outputs.bin", network->Forward(input));

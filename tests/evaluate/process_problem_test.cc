@@ -10,6 +10,7 @@
 #include <cmath>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <string>
 #include <thread>
 
@@ -83,6 +84,18 @@ TEST_F(ProcessProblemTest, EveryEvaluatorHasAProgramAndParametersOfItsOwn) {
   second->parameters()[0] = 2;
   EXPECT_EQ(first->Loss(TrialId{}, {}).value(), 1);
   EXPECT_EQ(second->Loss(TrialId{}, {}).value(), 2);
+}
+
+TEST_F(ProcessProblemTest, ALaterEvaluatorGetsTheProgramOfAnEarlierOne) {
+  auto first = Start("echo $$ >> " + Path("pids") + "; exec python3 " + Write("sum.py", kSum));
+  first->parameters()[0] = 1;
+  EXPECT_EQ(first->Loss(TrialId{}, {}).value(), 1);
+  first.reset();
+  const auto second = problem_->NewEvaluator().value();
+  second->parameters()[0] = 2;
+  EXPECT_EQ(second->Loss(TrialId{}, {}).value(), 2);
+  std::ifstream pids(Path("pids"));
+  EXPECT_EQ(std::distance(std::istream_iterator<pid_t>(pids), {}), 1);
 }
 
 TEST_F(ProcessProblemTest, IsAFlatVectorOfZerosWithoutExamples) {
@@ -161,6 +174,7 @@ TEST_F(ProcessProblemTest, EndsTheProgramByClosingItsInput) {
     std::ifstream(Path("file")) >> file;
     EXPECT_TRUE(std::filesystem::exists(file));
   }
+  problem_.reset();
   EXPECT_TRUE(std::filesystem::exists(Path("end")));
   EXPECT_FALSE(std::filesystem::exists(file));
 }

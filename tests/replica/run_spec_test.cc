@@ -43,7 +43,7 @@ TEST(RunSpecTest, UnknownMissingAndForeignKeysAreRefused) {
   missing.replace(missing.find("seed ="), 6, "sead =");
   EXPECT_FALSE(ParseRunSpec(missing).ok());
   std::string newer = text;
-  newer.replace(newer.find("format = 6"), 10, "format = 9");
+  newer.replace(newer.find("format = 7"), 10, "format = 9");
   EXPECT_NE(ParseRunSpec(newer).error().message().find("format 9"), std::string::npos);
 }
 
@@ -51,36 +51,37 @@ TEST(RunSpecTest, PreviousFormatsAreReadWhereTheirArithmeticIsTheSame) {
   RunSpec spec = FullSpec();
   const auto with_format = [&](const std::string& format) {
     std::string text = FormatRunSpec(spec);
-    return ParseRunSpec(text.replace(text.find("format = 6"), 10, "format = " + format));
+    return ParseRunSpec(text.replace(text.find("format = 7"), 10, "format = " + format));
   };
   spec.probe = ProbeTarget::kWeights;
-  EXPECT_THAT(with_format("4").error().message(), testing::HasSubstr("reads formats 5 to 6"));
+  EXPECT_THAT(with_format("4").error().message(), testing::HasSubstr("reads formats 5 to 7"));
   EXPECT_TRUE(with_format("5").ok());
   spec.clock = {};  // no clocks that matter
   ASSERT_TRUE(with_format("3").ok());
   EXPECT_EQ(with_format("3").value(), spec);
   EXPECT_FALSE(with_format("2").ok());
   std::string text = FormatRunSpec(spec);
-  for (const char* key : {"regain = ", "sigma_end = "}) {
+  for (const char* key : {"regain = ", "sigma_end = ", "guard = "}) {
     for (std::size_t at; (at = text.find(key)) != std::string::npos;) {
       text.erase(at, text.find('\n', at) - at);
     }
   }
   EXPECT_FALSE(ParseRunSpec(text).ok());  // as every missing key
-  text.replace(text.find("format = 6"), 10, "format = 5");
+  text.replace(text.find("format = 7"), 10, "format = 5");
   const auto before = ParseRunSpec(text);
   ASSERT_TRUE(before.ok()) << before.error().message();
   EXPECT_EQ(before.value().options.noise_budget.regain, 0);
+  EXPECT_EQ(before.value().options.noise_budget.guard, 1u);
   EXPECT_EQ(before.value().options.sigma_end, 0);
   ASSERT_FALSE(before.value().overrides.empty());
   EXPECT_EQ(before.value().overrides[0].options.noise_budget.regain, 0);
   spec.overrides[0].options = DefaultsFor("random-search").value().options;
   EXPECT_TRUE(with_format("6").ok());
-  EXPECT_THAT(with_format("5").error().message(), testing::HasSubstr("reads format 6 alone"));
+  EXPECT_THAT(with_format("5").error().message(), testing::HasSubstr("reads formats 6 to 7"));
   spec.overrides.clear();
   spec.probe = ProbeTarget::kActivations;
   EXPECT_TRUE(with_format("4").ok());
-  EXPECT_THAT(with_format("3").error().message(), testing::HasSubstr("reads formats 4 to 6"));
+  EXPECT_THAT(with_format("3").error().message(), testing::HasSubstr("reads formats 4 to 7"));
 }
 
 TEST(RunSpecTest, CostsCountEveryImageThroughEveryPass) {

@@ -16,23 +16,11 @@
 #include "ndcao/evaluate/callable.h"
 #include "ndcao/evaluate/functions/make_function.h"
 #include "ndcao/journal/memory/memory_journal.h"
+#include "worker/function_spec.h"
 #include "worker/lying_problem.h"
 
 namespace ndcao {
 namespace {
-
-RunSpec FunctionSpec(std::uint64_t groups, RunMode mode = RunMode::kSync) {
-  RunSpec spec;
-  spec.objective = "function:sphere:30";
-  spec.options = DefaultsFor("noise-budget").value().options;
-  spec.shape = {16, true, false, 4};
-  spec.batch = 0;
-  spec.screening = 0;
-  spec.mode = mode;
-  spec.blocks = "size:7";
-  spec.budget = groups * spec.group_cost();
-  return spec;
-}
 
 struct FunctionRun {
   MemoryJournal journal;

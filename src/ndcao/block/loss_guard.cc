@@ -9,7 +9,6 @@ namespace ndcao {
 namespace {
 
 constexpr double kFastRate = 0.05;    // of F, once 20 groups are in
-constexpr double kQuietGroups = 30;   // F is followed, but not judged, before
 constexpr double kRise = 0.5;         // of the excess: healthy runs stay below 0.2
 constexpr double kNoise = 2;          // mean deviations; F's own noise is below 0.3 of one
 constexpr double kLeapNoise = 6;      // mean deviations, which a median of three does not reach
@@ -33,21 +32,27 @@ double LossGuard::RecentCentre() const {
   return std::max(std::min(a, b), std::min(std::max(a, b), c));
 }
 
-LossGuard::Verdict LossGuard::Add(double centre, double loss, double deviation, double excess) {
+// The given deviation remembers the steep start of a run for long; one's own grows with a loss that
+// explodes. Noise is what both show.
+bool LossGuard::Explodes(double centre, double deviation, double excess) const {
+  return centre - least_ > std::max(kRise * excess, kLeapNoise * std::min(deviation, deviation_));
+}
+
+LossGuard::Verdict LossGuard::Add(double centre, double loss, double deviation, double excess,
+                                  double quiet) {
   centres_[measured_++ % centres_.size()] = centre;
   groups_ += 1;
   const double rate = std::max(kFastRate, 1 / groups_);
   fast_ += rate * (loss - fast_);
   deviation_ += rate * (std::abs(loss - fast_) - deviation_);
-  if (groups_ <= kQuietGroups || fast_ < least_) {
+  if (std::exchange(restarted_, false)) stranded_ = Explodes(centre, deviation, excess);
+  if (groups_ <= quiet || fast_ < least_) {
     least_ = fast_;
     return Verdict::kFalling;
   }
-  // The given deviation remembers the steep start of a run for long; one's own grows with a loss
-  // that explodes. Noise is what both show.
   const double noise = std::min(deviation, deviation_);
   const bool rises = fast_ - least_ > std::max(kRise * excess, kNoise * noise);
-  const bool explodes = RecentCentre() - least_ > std::max(kRise * excess, kLeapNoise * noise);
+  const bool explodes = Explodes(RecentCentre(), deviation, excess);
   return rises || explodes ? Verdict::kDiverging : Verdict::kHolding;
 }
 
@@ -62,8 +67,12 @@ void LossGuard::Remember(Move move) {
   if (moves_.size() > kMoves) moves_.pop_back();
 }
 
-void LossGuard::Forget(std::size_t unseen) {
-  if (moves_.size() > unseen) moves_.resize(unseen);
+void LossGuard::ForgetUpTo(std::uint64_t version) {
+  while (!moves_.empty() && moves_.back().version <= version) moves_.pop_back();
+}
+
+void LossGuard::ForgetAllBut(std::size_t newest) {
+  if (moves_.size() > newest) moves_.resize(newest);
 }
 
 std::deque<Move> LossGuard::TakeMoves() { return std::exchange(moves_, {}); }
@@ -73,6 +82,14 @@ void LossGuard::Restart(std::uint64_t version) {
   centres_.fill(least_);
   step_factor_ *= 0.5;
   restored_version_ = version;
+  restarted_ = true;
+  stranded_ = false;
+}
+
+void LossGuard::Settle() {
+  fast_ = least_ = RecentCentre();
+  moves_.clear();
+  stranded_ = false;
 }
 
 void LossGuard::Regain(double groups) {
@@ -85,10 +102,12 @@ void LossGuard::Save(ByteWriter& out) const {
   out.Put(measured_);
   for (const double x : {groups_, fast_, deviation_, least_, step_factor_}) out.Put(x);
   out.Put(restored_version_);
+  for (const bool x : {restarted_, stranded_}) out.Put(static_cast<std::uint8_t>(x));
   out.Put(static_cast<std::uint64_t>(moves_.size()));
   for (const Move& move : moves_) {
     out.Put(move.trial.value);
     out.PutVector(move.coefficients);
+    out.Put(move.version);
   }
 }
 
@@ -97,11 +116,13 @@ void LossGuard::Load(ByteReader& in) {
   measured_ = in.Get<std::uint64_t>();
   for (double* x : {&groups_, &fast_, &deviation_, &least_, &step_factor_}) *x = in.Get<double>();
   restored_version_ = in.Get<std::uint64_t>();
+  for (bool* x : {&restarted_, &stranded_}) *x = in.Get<std::uint8_t>() != 0;
   const auto count = in.Get<std::uint64_t>();
   moves_.clear();
   for (std::uint64_t i = 0; i < count && in.ok(); ++i) {
     const TrialId trial{in.Get<std::uint64_t>()};
-    moves_.push_back({trial, in.GetVector<float>()});
+    std::vector<float> coefficients = in.GetVector<float>();
+    moves_.push_back({trial, std::move(coefficients), in.Get<std::uint64_t>()});
   }
 }
 

@@ -26,20 +26,26 @@ class LossGuard {
   };
 
   /// One more group: its loss at the centre, as measured and winsorised, the mean deviation of
-  /// such losses, and how far the least F lies above the floor.
-  Verdict Add(double centre, double loss, double deviation, double excess);
+  /// such losses, and how far the least F lies above the floor. The first `quiet` are not judged.
+  Verdict Add(double centre, double loss, double deviation, double excess, double quiet);
   /// A group that taught nothing, since its centre is not finite.
   Verdict AddNonFinite();
 
   /// A move made at the present version.
   void Remember(Move move);
-  /// After kFalling: forgets the moves, but for the newest `unseen`, which were decided before the
-  /// loss was measured but not made yet.
-  void Forget(std::size_t unseen);
+  /// After kFalling: forgets the moves up to `version`, which the least loss has seen.
+  void ForgetUpTo(std::uint64_t version);
+  /// As runs of older formats do: forgets all moves but the newest.
+  void ForgetAllBut(std::size_t newest);
   /// The moves that are not forgotten, newest first; forgets them.
   std::deque<Move> TakeMoves();
   /// After the moves were taken back.
   void Restart(std::uint64_t version);
+  /// Whether the loss was above the least, as far as an explosion is, in the first group after the
+  /// last Restart already: the least was measured elsewhere than where the moves led back to.
+  bool stranded() const { return stranded_; }
+  /// Takes the last centres for the least F.
+  void Settle();
 
   /// After a group that took nothing back: `groups` such calls double the step factor, up to 1.
   void Regain(double groups);
@@ -56,6 +62,7 @@ class LossGuard {
 
  private:
   double RecentCentre() const;
+  bool Explodes(double centre, double deviation, double excess) const;
 
   std::array<double, 3> centres_{};  // the last ones, as measured
   std::uint64_t measured_ = 0;       // how many there have been
@@ -65,6 +72,8 @@ class LossGuard {
   double least_ = 0;
   double step_factor_ = 1;
   std::uint64_t restored_version_ = 0;
+  bool restarted_ = false;  // and nothing measured since
+  bool stranded_ = false;
   std::deque<Move> moves_;  // newest first
 };
 

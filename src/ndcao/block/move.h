@@ -1,6 +1,7 @@
 // A block's move along the perturbations of one group.
 #pragma once
 
+#include <cstdint>
 #include <vector>
 
 #include "ndcao/base/ids.h"
@@ -11,6 +12,7 @@ namespace ndcao {
 struct Move {
   TrialId trial;
   std::vector<float> coefficients;
+  std::uint64_t version = 0;  ///< The optimizer's version that decided it.
 };
 
 }  // namespace ndcao

@@ -10,6 +10,8 @@
 namespace ndcao {
 namespace {
 
+constexpr double kFirstQuietGroups = 30;  // under the guard's first rules, however short the run
+
 StepContext MakeStepContext(const BlockOptions& options, const CohortContext& context) {
   return {static_cast<double>(context.shape.evaluations), static_cast<double>(context.gathered),
           static_cast<double>(context.parameters), options.loss_floor, options.noise_budget};
@@ -47,10 +49,7 @@ void NoiseBudgetOptimizer::Learn(const GroupObservation& group, std::vector<Move
   if (guard_.Outdated(group.base_version)) return;
   const bool taught = statistics_.Add(group.centre, group.losses, SigmaAt(group.base_progress));
   if (!taught && std::isfinite(group.centre)) return;
-  const LossGuard::Verdict verdict =
-      taught ? guard_.Add(group.centre, statistics_.group_loss(), statistics_.loss_deviation(),
-                          statistics_.ExcessOf(guard_.least_loss()))
-             : guard_.AddNonFinite();
+  const LossGuard::Verdict verdict = taught ? Judge(group) : guard_.AddNonFinite();
   if (verdict == LossGuard::Verdict::kDiverging) {
     RollBack(group.version, moves);
     return;
@@ -59,13 +58,42 @@ void NoiseBudgetOptimizer::Learn(const GroupObservation& group, std::vector<Move
   guard_.Regain(options_.noise_budget.regain * group.horizon);
   if (verdict == LossGuard::Verdict::kFalling) {
     best_statistics_ = statistics_;
-    const std::uint64_t late = group.version - 1 - group.base_version;
-    guard_.Forget(context_.wait > 1 ? context_.wait - 1 + late : 0);
+    ForgetSeenMoves(group);
   }
   eta_ = guard_.step_factor() * statistics_.Step(group.time, group.horizon);
   if (eta_ == 0) return;
-  moves.push_back({group.trial, statistics_.Coefficients(eta_, group.losses)});
+  moves.push_back({group.trial, statistics_.Coefficients(eta_, group.losses), group.version});
   guard_.Remember(moves.back());
+}
+
+// What remains high after the moves were taken back is no divergence but where the run now stands.
+LossGuard::Verdict NoiseBudgetOptimizer::Judge(const GroupObservation& group) {
+  const bool first_rules = options_.noise_budget.guard == 1;
+  const double least = guard_.least_loss();
+  const LossGuard::Verdict verdict =
+      guard_.Add(group.centre, statistics_.group_loss(), statistics_.loss_deviation(),
+                 statistics_.ExcessOf(least),
+                 first_rules ? kFirstQuietGroups : NoiseStatistics::QuietGroups(group.horizon));
+  if (verdict != LossGuard::Verdict::kDiverging || first_rules || !guard_.stranded()) {
+    return verdict;
+  }
+  guard_.Settle();
+  statistics_.ResetLoss(guard_.least_loss());
+  decisions_.push_back(fmt::format("the loss stays at {:.6g}, where it had been {:.6g}: goes on",
+                                   guard_.least_loss(), least));
+  return LossGuard::Verdict::kFalling;
+}
+
+// A group that was measured at a version has seen what was decided up to it, unless some block was
+// still waiting to make the move.
+void NoiseBudgetOptimizer::ForgetSeenMoves(const GroupObservation& group) {
+  const std::uint64_t waiting = context_.wait - 1;
+  if (options_.noise_budget.guard > 1) {
+    if (group.base_version > waiting) guard_.ForgetUpTo(group.base_version - waiting);
+  } else {
+    const std::uint64_t late = group.version - 1 - group.base_version;
+    guard_.ForgetAllBut(waiting > 0 ? waiting + late : 0);
+  }
 }
 
 // The perturbations are regenerated from their keys, so no copy of θ has to be kept.

@@ -35,6 +35,8 @@ class NoiseBudgetOptimizer : public BlockOptimizer {
  private:
   double SigmaAt(double progress) const;
   void Learn(const GroupObservation& group, std::vector<Move>& moves);
+  LossGuard::Verdict Judge(const GroupObservation& group);
+  void ForgetSeenMoves(const GroupObservation& group);
   void RollBack(std::uint64_t version, std::vector<Move>& moves);
 
   BlockOptions options_;

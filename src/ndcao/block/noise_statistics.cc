@@ -113,8 +113,12 @@ double NoiseStatistics::CurvatureError() const {
   return 2 * std::sqrt(gradient()) / (sigma_ * std::sqrt(context_.evaluations) * std::sqrt(groups));
 }
 
+double NoiseStatistics::QuietGroups(double horizon) {
+  return std::min(kQuietGroups, std::ceil(horizon / 10));
+}
+
 double NoiseStatistics::Step(double time, double horizon) const {
-  const double quiet = std::min(kQuietGroups, std::ceil(horizon / 10));
+  const double quiet = QuietGroups(horizon);
   if (groups_ < quiet || time >= horizon) return 0;
   const double curvature =
       std::max(curvature_, kCurvatureFloor * curvature_maximum_) + CurvatureError();

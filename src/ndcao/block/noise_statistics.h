@@ -60,6 +60,8 @@ class NoiseStatistics {
   /// fewer than 4 finite losses, or no finite centre.
   bool Add(float centre, std::span<const float> losses, double sigma);
 
+  /// Groups of a horizon of T that are listened to before anything moves.
+  static double QuietGroups(double horizon);
   /// η at time t of a horizon of T groups; 0 while there is nothing to go by.
   double Step(double time, double horizon) const;
 

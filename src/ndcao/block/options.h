@@ -17,6 +17,8 @@ struct NoiseBudgetOptions {
   double clip = 4;  ///< Differences are cut at ± clip · √gB2.
   /// Share of the horizon in which a step that the guard has halved grows back; 0: never.
   double regain = 0.1;
+  /// The guard's rules: 2, or 1 as in runs of before format 7 (docs/algorithm.md, section 3.8).
+  std::uint32_t guard = 2;
 
   friend bool operator==(const NoiseBudgetOptions&, const NoiseBudgetOptions&) = default;
 };

@@ -242,7 +242,8 @@ Result<int> ExportStages(const Flags& flags) {
   }
   NDCAO_ASSIGN(JoinedStages joined, JoinStages(flags.stages));
   NDCAO_ASSIGN(const auto problem, MakeProblem(joined.spec, {flags.data_dir, "", 60, 0}));
-  NDCAO_TRY(ExportNetwork(*problem, joined.parameters, flags.out));
+  NDCAO_ASSIGN(const std::string model, ExportNetwork(*problem, joined.parameters));
+  NDCAO_TRY(WriteText(flags.out, model));
   Json json;
   json["groups"] = joined.groups;
   json["parameters"] = joined.parameters.size();
@@ -270,7 +271,8 @@ Result<int> Export(const Flags& flags) {
   }
   RunSpec spec = run.home->spec();
   NDCAO_ASSIGN(const auto problem, MakeProblem(spec, run.home->Sources(flags.data_dir, 60)));
-  NDCAO_TRY(ExportNetwork(*problem, parameters, flags.out));
+  NDCAO_ASSIGN(const std::string model, ExportNetwork(*problem, parameters));
+  NDCAO_TRY(WriteText(flags.out, model));
   Json json;
   json["parameters"] = parameters.size();
   json["digest"] = DigestHex(parameters);

@@ -197,11 +197,8 @@ SessionOptions MakeSessionOptions(const TrainOptions& options) {
 
 Status WriteModel(const Problem& problem, std::span<const float> parameters,
                   const std::string& directory) {
-  const std::string path = directory + "/model.pt";
-  const std::string aside = path + ".partial";
-  NDCAO_TRY(ExportNetwork(problem, parameters, aside));
-  if (std::rename(aside.c_str(), path.c_str()) != 0) return Failed("cannot write '" + path + "'");
-  return Ok();
+  NDCAO_ASSIGN(const std::string model, ExportNetwork(problem, parameters));
+  return WriteText(directory + "/model.pt", model);
 }
 
 void PrintStopped(const RunHome& run, const TrainOptions& options) {

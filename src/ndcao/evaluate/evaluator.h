@@ -70,6 +70,8 @@ class Problem {
   virtual std::uint32_t examples() const { return 0; }
   /// Test examples: what a call of Test costs in forward passes.
   virtual std::uint32_t test_examples() const { return 0; }
+  /// Whether Test measures anything that Loss does not.
+  virtual bool has_test() const { return true; }
   /// What kind of example a training example is (its class): examples are sampled evenly over the
   /// kinds. 0 where there are none.
   virtual std::int32_t stratum(std::uint32_t /*example*/) const { return 0; }

@@ -49,7 +49,7 @@ struct BlockOverride {
 };
 
 struct RunSpec {
-  static constexpr int kFormat = 6;
+  static constexpr int kFormat = 7;
 
   // What is minimised. The replica does not look at these; workers compare them.
   std::string model;       ///< A name of the zoo, or a TorchScript file.

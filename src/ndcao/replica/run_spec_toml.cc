@@ -134,6 +134,7 @@ void VisitOptions(Visitor& v, Options& o) {
     t.Field("eps", o.noise_budget.eps);
     t.Field("clip", o.noise_budget.clip);
     t.Field("regain", o.noise_budget.regain);
+    t.Field("guard", o.noise_budget.guard);
   });
   v.Table("peer", [&](auto& t) {
     t.Field("rate", o.peer.rate);
@@ -265,19 +266,21 @@ Status CheckFormat(std::int64_t format, int oldest) {
 }
 
 // Before format 6 perturbations were as large at the end as at the beginning, and a step that had
-// been halved stayed so.
-void CompleteOptions(toml::table& options) {
-  options.insert("sigma_end", 0.0);
+// been halved stayed so. Format 7 has other rules of the guard.
+void CompleteOptions(std::int64_t format, toml::table& options) {
+  if (format < 6) options.insert("sigma_end", 0.0);
   toml::table* own = options["noise_budget"].as_table();
-  if (own != nullptr) own->insert("regain", 0.0);
+  if (own == nullptr) return;
+  if (format < 6) own->insert("regain", 0.0);
+  own->insert("guard", 1);
 }
 
-void CompleteBefore6(toml::table& table) {
-  if (toml::table* options = table["options"].as_table()) CompleteOptions(*options);
+void CompleteOlder(std::int64_t format, toml::table& table) {
+  if (toml::table* options = table["options"].as_table()) CompleteOptions(format, *options);
   toml::array* blocks = table["block"].as_array();
   if (blocks == nullptr) return;
   for (toml::node& block : *blocks) {
-    if (block.is_table()) CompleteOptions(*block.as_table());
+    if (block.is_table()) CompleteOptions(format, *block.as_table());
   }
 }
 
@@ -289,7 +292,7 @@ Result<RunSpec> ParseRunSpec(const std::string& text) {
   toml::table table = parsed.value();
   const std::int64_t format = table["format"].value_or(std::int64_t{-1});
   NDCAO_TRY(CheckFormat(format, kOldestFormat));
-  if (format < 6) CompleteBefore6(table);
+  if (format < RunSpec::kFormat) CompleteOlder(format, table);
   RunSpec spec;
   std::string problem;
   TableReader reader(table, "", problem);

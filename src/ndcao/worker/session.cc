@@ -27,7 +27,9 @@ Session::Session(Journal& journal, Replica& replica, const Problem& problem, Ses
       replica_(replica),
       problem_(problem),
       options_(std::move(options)),
-      owners_(static_cast<std::uint32_t>(replica.spec().shape.slots)) {}
+      owners_(static_cast<std::uint32_t>(replica.spec().shape.slots)) {
+  options_.marks = options_.marks && problem.has_test();
+}
 
 Result<SessionResult> Session::Run() {
   PhaseClock clock;

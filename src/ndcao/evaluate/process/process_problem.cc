@@ -4,7 +4,9 @@
 
 #include <cmath>
 #include <limits>
+#include <mutex>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <utility>
 
 #include "ndcao/evaluate/process/child_process.h"
@@ -40,13 +42,44 @@ Result<double> ParseAnswer(const std::string& command, const std::string& line) 
                             command, Quote(line)));
 }
 
+/// A program that runs. The file outlives the process.
+struct Running {
+  std::unique_ptr<SharedFile> file;
+  std::unique_ptr<ChildProcess> process;
+};
+
+/// Programs whose evaluators are gone wait here for the next ones.
+class IdlePrograms {
+ public:
+  void Put(Running program) {
+    const std::lock_guard lock(mutex_);
+    programs_.push_back(std::move(program));
+  }
+  std::optional<Running> Take() {
+    const std::lock_guard lock(mutex_);
+    if (programs_.empty()) return std::nullopt;
+    Running program = std::move(programs_.back());
+    programs_.pop_back();
+    return program;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::vector<Running> programs_;
+};
+
 class ProcessEvaluator : public Evaluator {
  public:
-  ProcessEvaluator(const ProcessOptions& options, std::unique_ptr<SharedFile> file,
-                   std::unique_ptr<ChildProcess> process)
-      : options_(options), file_(std::move(file)), process_(std::move(process)) {}
+  ProcessEvaluator(const ProcessOptions& options, Running program,
+                   std::shared_ptr<IdlePrograms> idle)
+      : options_(options), program_(std::move(program)), idle_(std::move(idle)) {}
+  ~ProcessEvaluator() override {
+    if (answers_) idle_->Put(std::move(program_));
+  }
+  ProcessEvaluator(const ProcessEvaluator&) = delete;
+  ProcessEvaluator& operator=(const ProcessEvaluator&) = delete;
 
-  std::span<float> parameters() override { return file_->values(); }
+  std::span<float> parameters() override { return program_.file->values(); }
   Status Select(std::span<const std::uint32_t> examples) override {
     if (examples.empty()) return Ok();
     return Invalid("a program as the objective has no examples to select");
@@ -56,8 +89,10 @@ class ProcessEvaluator : public Evaluator {
   }
   Result<double> Loss(TrialId trial, std::span<const float>) override {
     const std::string request = fmt::format("{{\"trial\": {}, \"batch\": 0}}\n", trial.value);
-    NDCAO_ASSIGN(const std::string line, process_->Ask(request));
-    return ParseAnswer(options_.command, line);
+    const Result<std::string> line = program_.process->Ask(request);
+    answers_ = line.ok();
+    if (!line.ok()) return line.error();
+    return ParseAnswer(options_.command, line.value());
   }
   Result<Score> Test() override {
     NDCAO_ASSIGN(const double loss, Loss(TrialId{}, {}));
@@ -66,8 +101,9 @@ class ProcessEvaluator : public Evaluator {
 
  private:
   ProcessOptions options_;
-  std::unique_ptr<SharedFile> file_;  // outlives the process
-  std::unique_ptr<ChildProcess> process_;
+  Running program_;
+  std::shared_ptr<IdlePrograms> idle_;
+  bool answers_ = true;
 };
 
 class ProcessProblem : public Problem {
@@ -80,18 +116,29 @@ class ProcessProblem : public Problem {
     return ParameterVector(options_.parameters, 0.0f);
   }
   Result<std::unique_ptr<Evaluator>> NewEvaluator() const override {
-    NDCAO_ASSIGN(auto file, SharedFile::Create(options_.parameters));
-    const std::vector<std::string> environment = {
-        "NDCAO_PARAMS=" + file->path(), fmt::format("NDCAO_COUNT={}", options_.parameters)};
-    NDCAO_ASSIGN(auto process,
-                 ChildProcess::Start(options_.command, environment, options_.timeout_seconds));
+    std::optional<Running> program = idle_->Take();
+    if (!program) {
+      NDCAO_ASSIGN(program, Start());
+    }
     return std::unique_ptr<Evaluator>(
-        std::make_unique<ProcessEvaluator>(options_, std::move(file), std::move(process)));
+        std::make_unique<ProcessEvaluator>(options_, std::move(*program), idle_));
   }
+  bool has_test() const override { return false; }
 
  private:
+  Result<Running> Start() const {
+    Running program;
+    NDCAO_ASSIGN(program.file, SharedFile::Create(options_.parameters));
+    const std::vector<std::string> environment = {
+        "NDCAO_PARAMS=" + program.file->path(), fmt::format("NDCAO_COUNT={}", options_.parameters)};
+    NDCAO_ASSIGN(program.process,
+                 ChildProcess::Start(options_.command, environment, options_.timeout_seconds));
+    return program;
+  }
+
   ProcessOptions options_;
   Layout layout_;
+  std::shared_ptr<IdlePrograms> idle_ = std::make_shared<IdlePrograms>();
 };
 
 }  // namespace

@@ -1,12 +1,14 @@
 // Any program as the objective (--objective exec:PROGRAM).
 //
-// Every evaluator starts the program once. The parameters are float32, little-endian, in the file
+// As many programs run as there are evaluators at one time: one for each worker. What an evaluator
+// leaves behind is the next one's. The parameters are float32, little-endian, in the file
 // that the environment variable NDCAO_PARAMS names, NDCAO_COUNT of them; the program may map it.
 // For each line on its standard input it answers one line on its standard output:
 //
 //   {"trial": 65536, "batch": 0}   →   {"loss": 0.25}   or   {"error": "out of memory"}
 //
-// A loss may be any JSON number, or null for one that is not finite. Whatever the program writes
+// A loss may be any JSON number, or null for one that is not finite. "examples" beside it is allowed
+// and makes no difference: the budget counts evaluations. Whatever the program writes
 // to standard error goes to ours. It should end when its standard input does.
 #pragma once
 

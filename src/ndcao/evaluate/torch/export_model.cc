@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <fstream>
 #include <iterator>
+#include <sstream>
 
 #include "ndcao/evaluate/torch/build_module.h"
 #include "ndcao/evaluate/torch/network_problem.h"
@@ -12,8 +13,7 @@
 
 namespace ndcao {
 
-Status ExportModel(const ModelRequest& request, std::span<const float> parameters,
-                   const std::string& path) {
+Result<std::string> ExportModel(const ModelRequest& request, std::span<const float> parameters) {
   NDCAO_ASSIGN(const auto network, LoadModel(request, 0));
   if (network->parameters().size() != parameters.size()) {
     return Invalid(fmt::format("model {} has {} parameters, but {} are given", request.model,
@@ -27,7 +27,10 @@ Status ExportModel(const ModelRequest& request, std::span<const float> parameter
       NDCAO_ASSIGN(module, BuildIntegerModule(zoo, parameters));
     }
   }
-  return CatchTorch("writing " + path, [&] { module.save(path); });
+  // LibTorch's own writer of files does not report a full disk.
+  std::ostringstream bytes;
+  NDCAO_TRY(CatchTorch("export", [&] { module.save(bytes); }));
+  return std::move(bytes).str();
 }
 
 Result<std::string> ReadModelBytes(const std::string& path) {

@@ -1,4 +1,4 @@
-// Writes networks as TorchScript files. Internal to evaluate/torch.
+// Networks as TorchScript files. Internal to evaluate/torch.
 #pragma once
 
 #include <span>
@@ -9,8 +9,7 @@
 
 namespace ndcao {
 
-/// See ExportNetwork. The file is complete when this returns.
-Status ExportModel(const ModelRequest& request, std::span<const float> parameters,
-                   const std::string& path);
+/// See ExportNetwork.
+Result<std::string> ExportModel(const ModelRequest& request, std::span<const float> parameters);
 
 }  // namespace ndcao

@@ -123,11 +123,10 @@ Result<std::unique_ptr<Evaluator>> NewPlainEvaluator(const Problem& problem) {
   return std::unique_ptr<Evaluator>(std::move(evaluator));
 }
 
-Status ExportNetwork(const Problem& problem, std::span<const float> parameters,
-                     const std::string& path) {
+Result<std::string> ExportNetwork(const Problem& problem, std::span<const float> parameters) {
   const auto* network = dynamic_cast<const NetworkProblem*>(&problem);
   if (network == nullptr) return Invalid("export: what was trained is not a network");
-  return ExportModel(network->request(), parameters, path);
+  return ExportModel(network->request(), parameters);
 }
 
 }  // namespace ndcao

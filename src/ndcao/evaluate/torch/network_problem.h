@@ -38,11 +38,10 @@ Result<std::unique_ptr<ActivationEvaluator>> NewActivationEvaluator(const Proble
 /// It is what benchmarks compare with.
 Result<std::unique_ptr<Evaluator>> NewPlainEvaluator(const Problem& problem);
 
-/// Writes the network with these parameters as a TorchScript file that gives
-/// the same outputs. Binary and integer networks are written with int8 weights.
-/// `problem` is one that MakeNetworkProblem made.
-Status ExportNetwork(const Problem& problem, std::span<const float> parameters,
-                     const std::string& path);
+/// The bytes of a TorchScript file with the network and these parameters, which gives the same
+/// outputs. Binary and integer networks have int8 weights in it. `problem` is one that
+/// MakeNetworkProblem made.
+Result<std::string> ExportNetwork(const Problem& problem, std::span<const float> parameters);
 
 /// A model file as it is, so that a run can keep a copy of it.
 Result<std::string> ReadModelBytes(const std::string& path);

@@ -7,9 +7,9 @@
 //
 //   {"trial": 65536, "batch": 0}   →   {"loss": 0.25}   or   {"error": "out of memory"}
 //
-// A loss may be any JSON number, or null for one that is not finite. "examples" beside it is allowed
-// and makes no difference: the budget counts evaluations. Whatever the program writes
-// to standard error goes to ours. It should end when its standard input does.
+// A loss may be any JSON number, or null for one that is not finite. "examples" beside it is
+// allowed and makes no difference: the budget counts evaluations. Whatever the program writes to
+// standard error goes to ours. It should end when its standard input does.
 #pragma once
 
 #include <cstdint>

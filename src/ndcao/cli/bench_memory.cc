@@ -171,7 +171,10 @@ Result<int> Memory(MemoryFlags& flags) {
 
 void AddBenchMemory(CLI::App& bench, Action& action) {
   CLI::App* verb = bench.add_subcommand(
-      "memory", "Peak resident memory above start: inference, training, and Adam if it was built.");
+      "memory",
+      "Peak resident memory above start: inference, training, and Adam if it was built. Groups are "
+      "small unless flags say otherwise, so that it takes seconds: 8 evaluations, one slot, K = 2. "
+      "As train has them: --evaluations 64 --slots 4 --screening 16.");
   auto flags = std::make_shared<MemoryFlags>();
   flags->run.model = "resnet20";
   AddRunOptions(*verb, flags->run);

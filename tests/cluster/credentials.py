@@ -31,12 +31,7 @@ class Identity:
         self.public = make_keys.nkey_text(bytes([kind]), public)
 
     def sign(self, text: bytes) -> bytes:
-        with tempfile.TemporaryDirectory() as folder:
-            key, message = pathlib.Path(folder, "key"), pathlib.Path(folder, "message")
-            key.write_bytes(self.pem)
-            message.write_bytes(text)
-            return make_keys.openssl("pkeyutl", "-sign", "-rawin", "-inkey", str(key), "-in",
-                                     str(message))
+        return sign(self.pem, text)
 
     def vouch(self, subject: "Identity", name: str, claims: dict) -> str:
         """A JWT in which this identity says what `subject` is."""
@@ -45,6 +40,22 @@ class Identity:
         text = ".".join(plain(json.dumps(part).encode())
                         for part in ({"typ": "JWT", "alg": "ed25519-nkey"}, body))
         return f"{text}.{plain(self.sign(text.encode()))}"
+
+
+def sign(pem: bytes, text: bytes) -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        key, message = pathlib.Path(folder, "key"), pathlib.Path(folder, "message")
+        key.write_bytes(pem)
+        message.write_bytes(text)
+        return make_keys.openssl("pkeyutl", "-sign", "-rawin", "-inkey", str(key), "-in",
+                                 str(message))
+
+
+def pem_of_seed(seed: str) -> bytes:
+    """An nkey seed as OpenSSL takes it: RFC 8410's form of the 32 bytes behind the prefix."""
+    secret = base64.b32decode(seed + "=" * (-len(seed) % 8))[2:34]
+    der = bytes.fromhex("302e020100300506032b657004220420") + secret
+    return make_keys.openssl("pkey", "-inform", "DER", stdin=der)
 
 
 def plain(data: bytes) -> str:

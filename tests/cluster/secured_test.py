@@ -1,16 +1,19 @@
 """deploy/nats as it is: keys made by its script, its configurations, and strangers in front."""
 
+import json
 import pathlib
 import re
 import shlex
 import shutil
 import signal
+import socket
+import ssl
 import subprocess
 import time
 import unittest
 
 from cluster_program import SPHERE, ClusterProgram
-from credentials import Authority
+from credentials import Authority, pem_of_seed, plain, sign
 from nats_servers import NATS_SERVER, Server, WrongNonceOnce, free_port
 
 DEPLOY = pathlib.Path(__file__).resolve().parent.parent.parent / "deploy" / "nats"
@@ -69,6 +72,24 @@ class SecuredTest(ClusterProgram):
     def identity(self, name: str) -> list[str]:
         return ["--worker-name", name, *self.tls(name), *self.nkey(name)]
 
+    def answer(self, name: str, subject: str) -> str:
+        """What the server says to this user's request, in the protocol's own words."""
+        seed, public = (self.keys / f"{name}.nk").read_text().split()
+        inbox = f"_INBOX_{name}.raw"
+        context = ssl.create_default_context(cafile=self.keys / "ca.pem")
+        context.load_cert_chain(self.keys / f"{name}.pem", self.keys / f"{name}.key")
+        with socket.create_connection(("127.0.0.1", self.secured.port), 10) as link:
+            nonce = json.loads(link.recv(8192).removeprefix(b"INFO "))["nonce"]
+            login = {"verbose": False, "tls_required": True, "nkey": public,
+                     "sig": plain(sign(pem_of_seed(seed), nonce.encode()))}
+            with context.wrap_socket(link, server_hostname="127.0.0.1") as server:
+                server.sendall(f"CONNECT {json.dumps(login)}\r\nSUB {inbox} 1\r\n"
+                               f"PUB {subject} {inbox} 0\r\n\r\n".encode())
+                said = ""
+                while "MSG " not in said and "-ERR" not in said:
+                    said += server.recv(8192).decode()
+                return said
+
     def begin(self, *more: str):
         main = self.start("train", *SPHERE, "--budget", "60k", "--threads", "1", "--quiet",
                           "--json", *self.at("demo"), "--out", self.path("out"),
@@ -123,6 +144,12 @@ class SecuredTest(ClusterProgram):
         result = self.run_ndcao("train", *SPHERE, "--budget", "20k", *self.at("mine"),
                                 "--patience", "5", *self.identity("ann"), code=1)
         self.assertIn("does not let 'ann'", result.stderr)
+        stream = "NDCAO_J_demo"
+        self.assertIn("MSG ", self.answer("ann", f"$JS.API.STREAM.INFO.{stream}"))
+        for request in ("DELETE", "PURGE", "UPDATE", "MSG.DELETE"):
+            subject = f"$JS.API.STREAM.{request}.{stream}"
+            self.assertIn(f"Permissions Violation for Publish to \"{subject}\"",
+                          self.answer("ann", subject))
         main.kill()
         users = (self.keys / "users.conf").read_text()
         ann = users[users.index("# ann"):users.index("# bob")]

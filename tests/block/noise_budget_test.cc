@@ -2,6 +2,7 @@
 // Hessian are known (derivations: docs/algorithm.md).
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <functional>
 #include <limits>
@@ -299,8 +300,9 @@ struct Rounds {
   SerialExecutor executor;
   std::uint64_t version = 0;
 
-  Rounds() {
-    const BlockOptions options = DefaultsFor("noise-budget").value().options;
+  explicit Rounds(std::uint32_t guard = 2) {
+    BlockOptions options = DefaultsFor("noise-budget").value().options;
+    options.noise_budget.guard = guard;
     CohortContext context{Slice::Whole(64), 1, 0, 64, {64, true, false, 4}};
     context.gathered = 4;
     optimizer = MakeOptimizer(options, context, theta);
@@ -337,6 +339,21 @@ TEST(NoiseBudgetTest, ARollBackReturnsToWhereTheLeastLossWasMeasured) {
   rounds.Add([](int) { return 1e6f; });
   ASSERT_EQ(rounds.optimizer->TakeDecisions().size(), 1u);
   for (std::size_t i = 0; i < 64; ++i) EXPECT_NEAR(rounds.theta[i], before[i], 1e-6f);
+}
+
+// Runs of before format 7 replay as they were: a part of the last good round stays.
+TEST(NoiseBudgetTest, TheGuardsFirstRulesForgetMovesOfTheirOwnRound) {
+  Rounds rounds(1);
+  rounds.Fall(19);
+  const ParameterVector before = rounds.theta;
+  rounds.Fall(1);
+  rounds.Add([](int) { return 1e6f; });
+  ASSERT_EQ(rounds.optimizer->TakeDecisions().size(), 1u);
+  float farthest = 0;
+  for (std::size_t i = 0; i < 64; ++i) {
+    farthest = std::max(farthest, std::abs(rounds.theta[i] - before[i]));
+  }
+  EXPECT_GT(farthest, 1e-5f);
 }
 
 TEST(NoiseBudgetTest, GoesOnFromALossThatTakingBackDoesNotMend) {

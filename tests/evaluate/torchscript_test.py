@@ -71,7 +71,8 @@ class TorchScript(unittest.TestCase):
 
     def test_exports_of_imported_networks_give_the_same_outputs(self) -> None:
         for name in ["scripted_cnn.pt", "traced_cnn.pt", "scripted_lstm.pt", "traced_lstm.pt",
-                     "scripted_encoder.pt", "traced_encoder.pt", "tied.pt", "views.pt", "transposed.pt", "tuple.pt"]:
+                     "scripted_encoder.pt", "traced_encoder.pt", "tied.pt", "views.pt",
+                     "transposed.pt", "tuple.pt"]:
             with self.subTest(name):
                 self.same_outputs(name)
 

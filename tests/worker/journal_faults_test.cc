@@ -43,7 +43,9 @@ std::pair<std::string, std::uint64_t> Undisturbed(const RunSpec& spec) {
   MemoryJournal inner;
   FaultJournal journal(inner, {});
   Process process(spec);
+  const std::string initial = process.replica.digest();
   EXPECT_TRUE(process.Work(journal).value().done);
+  EXPECT_NE(process.replica.digest(), initial);
   return {process.replica.digest(), journal.appends()};
 }
 

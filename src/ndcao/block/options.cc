@@ -37,6 +37,7 @@ Status BlockOptions::Validate() const {
       {"noise-budget.eps", noise_budget.eps, 1e-6, kGreatest},
       {"noise-budget.clip", noise_budget.clip, 1e-6, kGreatest},
       {"noise-budget.regain", noise_budget.regain, 0, kGreatest},
+      {"noise-budget.guard", static_cast<double>(noise_budget.guard), 1, 2},
       {"rate", peer.rate, 0, kGreatest},
       {"sigma-rate", peer.sigma_rate, 0, kGreatest},
       {"cao.window", static_cast<double>(cao.window), 5, 1000},

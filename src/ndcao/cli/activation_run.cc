@@ -81,7 +81,7 @@ Status WriteProducts(RunDirectory& run, const Problem& problem, const Activation
   NDCAO_TRY(run.journal().Append(mark));
   NDCAO_TRY(WriteMetrics(run.journal(), {}, run.File("metrics.jsonl")));
   if (page) NDCAO_TRY(WritePage(run, {}, run.File("report.html")));
-  return WriteModel(problem, replica.parameters(), run.path());
+  return WriteModel(problem, replica.parameters(), run.File("model.pt"));
 }
 
 void PrintEnding(const Ending& ending, RunDirectory& run, const ActivationReplica& replica,

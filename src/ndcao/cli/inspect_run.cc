@@ -242,8 +242,7 @@ Result<int> ExportStages(const Flags& flags) {
   }
   NDCAO_ASSIGN(JoinedStages joined, JoinStages(flags.stages));
   NDCAO_ASSIGN(const auto problem, MakeProblem(joined.spec, {flags.data_dir, "", 60, 0}));
-  NDCAO_ASSIGN(const std::string model, ExportNetwork(*problem, joined.parameters));
-  NDCAO_TRY(WriteText(flags.out, model));
+  NDCAO_TRY(WriteModel(*problem, joined.parameters, flags.out));
   Json json;
   json["groups"] = joined.groups;
   json["parameters"] = joined.parameters.size();
@@ -271,8 +270,7 @@ Result<int> Export(const Flags& flags) {
   }
   RunSpec spec = run.home->spec();
   NDCAO_ASSIGN(const auto problem, MakeProblem(spec, run.home->Sources(flags.data_dir, 60)));
-  NDCAO_ASSIGN(const std::string model, ExportNetwork(*problem, parameters));
-  NDCAO_TRY(WriteText(flags.out, model));
+  NDCAO_TRY(WriteModel(*problem, parameters, flags.out));
   Json json;
   json["parameters"] = parameters.size();
   json["digest"] = DigestHex(parameters);

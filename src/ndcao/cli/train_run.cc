@@ -85,7 +85,7 @@ Status WriteProducts(RunHome& run, const Replica& replica, const Problem& proble
   if (page) NDCAO_TRY(WritePage(run, std::move(fold), directory + "/report.html"));
   if (run.spec().model.empty())
     return WriteParameters(directory + "/parameters.bin", *replica.parameters());
-  return WriteModel(problem, *replica.parameters(), directory);
+  return WriteModel(problem, *replica.parameters(), directory + "/model.pt");
 }
 
 Result<std::optional<MarkRecord>> NewestMark(Journal& journal) {
@@ -196,9 +196,9 @@ SessionOptions MakeSessionOptions(const TrainOptions& options) {
 }
 
 Status WriteModel(const Problem& problem, std::span<const float> parameters,
-                  const std::string& directory) {
+                  const std::string& path) {
   NDCAO_ASSIGN(const std::string model, ExportNetwork(problem, parameters));
-  return WriteText(directory + "/model.pt", model);
+  return WriteText(path, model);
 }
 
 void PrintStopped(const RunHome& run, const TrainOptions& options) {

@@ -40,9 +40,9 @@ Result<FileJournalOptions> JournalOptions(const TrainOptions& options);
 /// What the flags say of a session. Ctrl-C stops it.
 SessionOptions MakeSessionOptions(const TrainOptions& options);
 
-/// model.pt in the directory; never a part of it under that name.
+/// The network as a TorchScript file; never a part of it under that name.
 Status WriteModel(const Problem& problem, std::span<const float> parameters,
-                  const std::string& directory);
+                  const std::string& path);
 
 /// Trains until the budget is used up or somebody says stop, then writes model.pt, metrics.jsonl
 /// and report.html, and prints the summary. Returns the exit code. If the journal turns out to have

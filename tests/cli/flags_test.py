@@ -89,6 +89,15 @@ class AgreementTest(Program):
                          says="--sigma-end 1: it belongs to --probe weights")
         self.refused_run(*budget, "--cao-estimator", "monomial", says="--optimizer cao")
         self.refused_run(*budget, "--cao-coordinate", says="--optimizer cao")
+        for flags in (["--cao-window", "9"], ["--cao-candidates", "9"], ["--cao-ridge", "9"],
+                      ["--cao-centre", "current"], ["--cao-schedule", "constant"]):
+            self.refused_run(*budget, *flags,
+                             says=f"{' '.join(flags)}: it belongs to --optimizer cao")
+        for flags in (["--cao-monomials", "9"], ["--cao-keep-largest"]):
+            self.refused_run(*budget, "--optimizer", "cao", *flags,
+                             says=f"{' '.join(flags)}: it belongs to --cao-estimator monomial")
+        self.refused_run(*budget, "--optimizer", "cao", "--cao-window", "4",
+                         says="Value 4 not in range 5 to 1000")
         self.refused_run(*budget, "--estimator", "strict", says="--probe activations")
         self.refused_run(*budget, "--optimizer", "cao", "--cao-coordinate", "--evaluations", "7",
                          says="--cao-coordinate and --evaluations")

@@ -34,6 +34,34 @@ Status NotBoth(bool one, bool other, const std::string& flags, const std::string
   return Invalid(fmt::format("{}: only one of them says {}", flags, what));
 }
 
+Status CheckCaoFlags(const RunOptions& options) {
+  struct Given {
+    bool given;
+    std::string flag;
+    bool monomial = false;  // it belongs to that estimator
+  };
+  const CaoFlags& cao = options.cao;
+  const CaoFlags usual;
+  const Given flags[] = {
+      {cao.estimator != usual.estimator, "--cao-estimator " + cao.estimator},
+      {cao.window != usual.window, fmt::format("--cao-window {}", cao.window)},
+      {cao.candidates != usual.candidates, fmt::format("--cao-candidates {}", cao.candidates)},
+      {cao.centre != usual.centre, "--cao-centre " + cao.centre},
+      {cao.schedule != usual.schedule, "--cao-schedule " + cao.schedule},
+      {cao.ridge != usual.ridge, fmt::format("--cao-ridge {}", cao.ridge)},
+      {cao.coordinate, "--cao-coordinate"},
+      {cao.monomials != usual.monomials, fmt::format("--cao-monomials {}", cao.monomials), true},
+      {cao.keep_largest, "--cao-keep-largest", true},
+  };
+  for (const Given& flag : flags) {
+    NDCAO_TRY(Belongs(flag.given, flag.flag, options.optimizer == "cao", "--optimizer cao"));
+    NDCAO_TRY(Belongs(flag.given, flag.flag, !flag.monomial || cao.estimator == "monomial",
+                      "--cao-estimator monomial"));
+  }
+  return NotBoth(cao.coordinate, options.evaluations > 0, "--cao-coordinate and --evaluations",
+                 "how many evaluations a group has");
+}
+
 }  // namespace
 
 Status Belongs(bool given, const std::string& flag, bool fits, const std::string& to) {
@@ -113,17 +141,11 @@ Status CheckModeFlags(const RunOptions& options) {
 }
 
 Status CheckOptimizerFlags(const RunOptions& options) {
-  const RunOptions usual;
   const bool weights = options.probe == "weights";
   const bool budgets = options.optimizer == "noise-budget";
-  const bool cao = options.optimizer == "cao";
   NDCAO_TRY(Belongs(options.sigma_end > 0, fmt::format("--sigma-end {}", options.sigma_end),
                     budgets, "--optimizer noise-budget"));
-  NDCAO_TRY(Belongs(options.cao_estimator != usual.cao_estimator,
-                    "--cao-estimator " + options.cao_estimator, cao, "--optimizer cao"));
-  NDCAO_TRY(Belongs(options.cao_coordinate, "--cao-coordinate", cao, "--optimizer cao"));
-  NDCAO_TRY(NotBoth(options.cao_coordinate, options.evaluations > 0,
-                    "--cao-coordinate and --evaluations", "how many evaluations a group has"));
+  NDCAO_TRY(CheckCaoFlags(options));
   if (!weights || !options.block_config.empty()) return Ok();  // blocks may have other optimizers
   NDCAO_TRY(Belongs(options.eps > 0, fmt::format("--eps {}", options.eps), budgets,
                     "--optimizer noise-budget"));
@@ -133,7 +155,8 @@ Status CheckOptimizerFlags(const RunOptions& options) {
   NDCAO_TRY(Belongs(options.sigma > 0, fmt::format("--sigma {}", options.sigma),
                     options.optimizer != "random-search",
                     "an optimizer that perturbs; random-search takes the radius as its --rate"));
-  return Belongs(options.rate > 0, fmt::format("--rate {}", options.rate), !budgets && !cao,
+  return Belongs(options.rate > 0, fmt::format("--rate {}", options.rate),
+                 !budgets && options.optimizer != "cao",
                  "a peer or to --probe activations; noise-budget and cao find their own");
 }
 

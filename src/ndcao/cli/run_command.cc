@@ -59,13 +59,24 @@ void AddMode(const RunSpec& spec, Command& command) {
   if (spec.audit) command.Flag("audit", *spec.audit);
 }
 
+void AddCao(const CaoOptions& cao, Command& command) {
+  const CaoOptions usual;
+  if (cao.estimator == CaoEstimator::kMonomial) command.Flag("cao-estimator", "monomial");
+  command.Unless(usual.window, "cao-window", cao.window);
+  command.Unless(usual.candidates, "cao-candidates", cao.candidates);
+  if (cao.centre == CaoCentre::kCurrent) command.Flag("cao-centre", "current");
+  if (cao.schedule == CaoStep::kDecaying) command.Flag("cao-schedule", "decaying");
+  if (cao.schedule == CaoStep::kConstant) command.Flag("cao-schedule", "constant");
+  command.Unless(usual.ridge, "cao-ridge", cao.ridge);
+  command.Unless(usual.monomials, "cao-monomials", cao.monomials);
+  if (cao.keep_largest) command.Switch("cao-keep-largest");
+  if (cao.coordinate) command.Switch("cao-coordinate");
+}
+
 void AddOptimizer(const RunSpec& spec, Command& command) {
   const BlockOptions& options = spec.options;
   command.Unless(BlockOptions().optimizer, "optimizer", options.optimizer);
-  if (options.optimizer == "cao" && options.cao.estimator == CaoEstimator::kMonomial) {
-    command.Flag("cao-estimator", "monomial");
-  }
-  if (options.cao.coordinate) command.Switch("cao-coordinate");
+  if (options.optimizer == "cao") AddCao(options.cao, command);
   const Result<OptimizerDefaults> known = DefaultsFor(options.optimizer);
   const OptimizerDefaults usual = known.ok() ? known.value() : OptimizerDefaults();
   if (options.sigma != usual.options.sigma || options.sigma_end != usual.options.sigma_end) {

@@ -40,11 +40,6 @@ void AddOptimizerOptions(CLI::App& verb, RunOptions& options) {
   verb.add_option("--optimizer", options.optimizer,
                   "The block optimizer, or a peer to compare with")
       ->check(CLI::IsMember(OptimizerNames()));
-  verb.add_option("--cao-estimator", options.cao_estimator, "The estimator of --optimizer cao")
-      ->check(CLI::IsMember({"linear", "monomial"}));
-  verb.add_flag("--cao-coordinate", options.cao_coordinate,
-                "cao, block by block: one evaluation more for each block, with that block where it "
-                "was before, so that each learns from the change that it made");
   verb.add_option("--sigma", options.sigma,
                   "Size of a perturbation (0: the optimizer's own; noise-budget: 0.03, falling to "
                   "0.003, but constant for binary networks, 0.2, integer ones, 4, and losses that "
@@ -63,6 +58,35 @@ void AddOptimizerOptions(CLI::App& verb, RunOptions& options) {
           "zero-one: 0.1, macro-f1: 1)")
       ->check(AtLeastZero());
   verb.add_option("--loss-floor", options.loss_floor, "The least value that the loss can take");
+}
+
+/// The constants of --optimizer cao (docs/algorithm.md, section 7).
+void AddCaoOptions(CLI::App& verb, CaoFlags& cao) {
+  verb.add_option("--cao-estimator", cao.estimator,
+                  "cao: the estimator that a block fits to its window")
+      ->check(CLI::IsMember({"linear", "monomial"}));
+  verb.add_option("--cao-window", cao.window, "cao: points that the estimator is fitted to")
+      ->check(CLI::Range(5, 1000));
+  verb.add_option("--cao-candidates", cao.candidates,
+                  "cao: points among which a block chooses its next one")
+      ->check(CLI::Range(1, 1'000'000));
+  verb.add_option("--cao-centre", cao.centre,
+                  "cao: where candidates are drawn around, the best point so far or the newest")
+      ->check(CLI::IsMember({"best", "current"}));
+  verb.add_option("--cao-schedule", cao.schedule,
+                  "cao: how its step falls from --sigma: linear (to a twentieth at the end of the "
+                  "budget), decaying (by the root of the points seen), or not at all")
+      ->check(CLI::IsMember({"linear", "decaying", "constant"}));
+  verb.add_option("--cao-ridge", cao.ridge,
+                  "cao: the fit's ridge (0: the estimator's own, linear 0.1, monomial 10)")
+      ->check(CLI::Range(0.0, 1e12));
+  verb.add_option("--cao-monomials", cao.monomials, "cao: features of the monomial estimator")
+      ->check(CLI::Range(3, 100'000));
+  verb.add_flag("--cao-keep-largest", cao.keep_largest,
+                "cao: keep the half of the monomials that weighs most from fit to fit");
+  verb.add_flag("--cao-coordinate", cao.coordinate,
+                "cao, block by block: one evaluation more for each block, with that block where it "
+                "was before, so that each learns from the change that it made");
 }
 
 /// What a group and a round are made of, and how much is spent.
@@ -148,6 +172,7 @@ void AddRunOptions(CLI::App& verb, RunOptions& options) {
                   "pattern:FILE (lines of regex = block), file:FILE (as inspect prints)");
   verb.add_option("--block-config", options.block_config)->group("");  // from --config
   AddOptimizerOptions(verb, options);
+  AddCaoOptions(verb, options.cao);
   AddGroupOptions(verb, options);
   AddAsyncOptions(verb, options);
   AddEvaluationOptions(verb, options);

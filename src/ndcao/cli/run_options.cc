@@ -60,6 +60,19 @@ Status ResolveMode(const RunOptions& options, RunSpec& spec) {
   return Ok();
 }
 
+void ResolveCao(const CaoFlags& flags, CaoOptions& cao) {
+  if (flags.estimator == "monomial") cao.estimator = CaoEstimator::kMonomial;
+  if (flags.centre == "current") cao.centre = CaoCentre::kCurrent;
+  if (flags.schedule == "decaying") cao.schedule = CaoStep::kDecaying;
+  if (flags.schedule == "constant") cao.schedule = CaoStep::kConstant;
+  cao.window = flags.window;
+  cao.monomials = flags.monomials;
+  cao.candidates = flags.candidates;
+  cao.ridge = flags.ridge;
+  cao.keep_largest = flags.keep_largest;
+  cao.coordinate = flags.coordinate;
+}
+
 Status ResolveOptimizer(const RunOptions& options, RunSpec& spec, OptimizerDefaults& defaults) {
   NDCAO_ASSIGN(defaults, DefaultsFor(options.optimizer, spec));
   spec.options = defaults.options;
@@ -69,10 +82,7 @@ Status ResolveOptimizer(const RunOptions& options, RunSpec& spec, OptimizerDefau
   if (options.rate > 0) spec.options.peer.rate = options.rate;
   if (options.eps > 0) spec.options.noise_budget.eps = options.eps;
   if (options.loss_floor) spec.options.loss_floor = options.loss_floor;
-  if (options.cao_estimator == "monomial") {
-    spec.options.cao.estimator = CaoEstimator::kMonomial;
-  }
-  spec.options.cao.coordinate = options.cao_coordinate;
+  ResolveCao(options.cao, spec.options.cao);
   if (options.evaluations > 0) spec.shape.evaluations = options.evaluations;
   if (options.slots > 0) spec.shape.slots = options.slots;
   NDCAO_TRY(ResolveBlocks(options.blocks, options.block_config, spec));
@@ -146,7 +156,7 @@ Status CheckPatterns(const RunSpec& spec, const Layout& layout) {
 
 /// With --cao-coordinate every block has an evaluation of its own.
 Status ResolveEvaluations(const RunOptions& options, const Problem& problem, RunSpec& spec) {
-  if (!options.cao_coordinate) return Ok();
+  if (!options.cao.coordinate) return Ok();
   NDCAO_ASSIGN(const Partition partition,
                MakePartition(spec.blocks, spec.blocks_text, problem.layout(), spec.seed));
   spec.shape.evaluations = static_cast<std::uint32_t>(partition.blocks().size());

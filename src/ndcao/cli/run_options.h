@@ -8,11 +8,25 @@
 #include <string>
 
 #include "ndcao/base/result.h"
+#include "ndcao/block/options.h"
 #include "ndcao/data/dataset.h"
 #include "ndcao/evaluate/evaluator.h"
 #include "ndcao/replica/run_spec.h"
 
 namespace ndcao {
+
+/// The flags of `cao`, as given on the command line; each begins with --cao-.
+struct CaoFlags {
+  std::string estimator = "linear";
+  std::string centre = "best";
+  std::string schedule = "linear";
+  std::uint32_t window = CaoOptions().window;
+  std::uint32_t monomials = CaoOptions().monomials;
+  std::uint32_t candidates = CaoOptions().candidates;
+  double ridge = CaoOptions().ridge;
+  bool keep_largest = false;
+  bool coordinate = false;
+};
 
 /// As given on the command line.
 struct RunOptions {
@@ -29,8 +43,7 @@ struct RunOptions {
   std::string probe = "weights";
   std::string estimator;
   std::string optimizer = "noise-budget";
-  std::string cao_estimator = "linear";
-  bool cao_coordinate = false;
+  CaoFlags cao;
   double sigma = 0;
   double sigma_end = 0;
   double rate = 0;

@@ -109,6 +109,17 @@ class AgreementTest(Program):
         for flags in (["--screening", "4"], ["--evaluations", "8"]):
             self.refused_run("--probe", "activations", *budget, *flags, says="--probe weights")
 
+    def test_every_choice_of_cao_changes_the_run(self):
+        linear = [["--cao-window", "20"], ["--cao-candidates", "99"], ["--cao-centre", "current"],
+                  ["--cao-schedule", "constant"], ["--cao-schedule", "decaying"],
+                  ["--cao-ridge", "5"], ["--cao-coordinate"]]
+        monomial = [["--cao-monomials", "60"], ["--cao-keep-largest"]]
+        runs = [[], *linear, *(["--cao-estimator", "monomial", *more] for more in [[], *monomial])]
+        digests = [self.json(*SPHERE, "--budget", "300", "--optimizer", "cao", *flags,
+                             "--json", "--no-report", "--out", self.path(f"cao{i}"))
+                   ["digest"] for i, flags in enumerate(runs)]
+        self.assertEqual(len(set(digests)), len(runs), list(zip(runs, digests)))
+
     def test_a_function_has_no_network(self):
         for flags in (["--model", "lenet5"], ["--data", "mnist"], ["--data-dir", "there"],
                       ["--train-limit", "100"], ["--hold-out", "100"], ["--batch", "8"],

@@ -49,6 +49,9 @@ class ReportTest(Program):
             first = self.train(f"run{i}", *flags)
             words = shlex.split(self.described(f"run{i}")[0]["command"])
             self.assertEqual(words[:2], ["ndcao", "train"])
+            for flag in flags:
+                if flag.startswith("--"):
+                    self.assertIn(flag, words)
             again = self.train(f"again{i}", *words[2:])
             self.assertEqual(again["digest"], first["digest"], flags)
             self.assertEqual((self.dir / f"again{i}/spec.toml").read_text(),

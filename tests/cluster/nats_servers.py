@@ -4,6 +4,7 @@ import base64
 import contextlib
 import json
 import pathlib
+import random
 import re
 import shutil
 import socket
@@ -15,10 +16,19 @@ import urllib.request
 NATS_SERVER = shutil.which("nats-server") or "/usr/sbin/nats-server"
 
 
+# Below the ports that the system gives to outgoing connections, of which one could take a port
+# between here and its server's start; and no port twice.
+PORTS = iter(random.sample(range(12000, 32000), 5000))
+
+
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port that is free, and stays so, for a server that may start again on it."""
+    for port in PORTS:
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("", port))
+            return port
+    raise RuntimeError("no port is free")
 
 
 class Server:

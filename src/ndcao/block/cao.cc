@@ -13,6 +13,7 @@ namespace {
 
 constexpr std::size_t kLeastPoints = 3;  // before that there is nothing to fit
 constexpr std::size_t kLateGroups = 64;  // how late a group may be, beyond its round
+constexpr std::size_t kProposals = 8;    // choices remembered until their losses are known
 constexpr double kLinearRidge = 0.1;
 constexpr double kMonomialRidge = 10;
 
@@ -58,6 +59,10 @@ std::vector<float> Gather(const Slice& slice, std::span<const float> storage) {
   return packed;
 }
 
+std::uint64_t CountOf(std::span<const CaoEntry> known) {
+  return known.empty() ? 0 : known.back().count;
+}
+
 // α(0): as told, or relative to the size of the initial parameters (to 1 if they are zeros).
 double FirstStep(const BlockOptions& options, const std::vector<float>& start) {
   if (options.sigma > 0) return options.sigma;
@@ -81,7 +86,9 @@ CaoOptimizer::CaoOptimizer(const BlockOptions& options, CohortContext context,
 
 std::shared_ptr<const Proposal> CaoOptimizer::Propose(TrialId trial, double) const {
   const auto known = history_.Now();
-  CaoPoint point = Choose(known, trial).point;
+  if (proposed_.size() == kProposals) proposed_.erase(proposed_.begin());
+  proposed_.push_back({trial, CountOf(known), Choose(known, trial)});
+  CaoPoint point = proposed_.back().choice.point;
   if (!options_.cao.coordinate) {
     return std::make_shared<PointProposal>(&context_.slice, std::move(point));
   }
@@ -96,7 +103,7 @@ void CaoOptimizer::Observe(const GroupObservation& group, std::span<const float>
   if (!known) return;
   const float performance = Performance(*known, group);
   if (!std::isfinite(performance)) return;
-  Choice choice = Choose(*known, group.trial);
+  Choice choice = TakeProposed(*known, group.trial);
   CaoEntry entry;
   entry.version = group.version;
   entry.progress = (group.time + 1) / group.horizon;
@@ -117,6 +124,17 @@ float CaoOptimizer::Performance(std::span<const CaoEntry> known,
   double sum = 0;
   for (const float loss : group.losses) sum += loss;
   return static_cast<float>(sum / static_cast<double>(group.losses.size()));
+}
+
+// The choice of another process, or one that is long ago, is made again.
+CaoOptimizer::Choice CaoOptimizer::TakeProposed(std::span<const CaoEntry> known, TrialId trial) {
+  const auto made = std::find_if(proposed_.begin(), proposed_.end(), [&](const Proposed& p) {
+    return p.trial == trial && p.count == CountOf(known);
+  });
+  if (made == proposed_.end()) return Choose(known, trial);
+  Choice choice = std::move(made->choice);
+  proposed_.erase(made);
+  return choice;
 }
 
 CaoOptimizer::Choice CaoOptimizer::Choose(std::span<const CaoEntry> known, TrialId trial) const {
@@ -225,6 +243,7 @@ void CaoOptimizer::Load(ByteReader& in) {
   start_ = std::make_shared<const std::vector<float>>(std::move(start));
   in.GetAll(std::span<float>(rest_));
   first_step_ = in.Get<double>();
+  proposed_.clear();
   history_.Load(in, rest_.size());
 }
 

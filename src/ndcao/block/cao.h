@@ -56,6 +56,14 @@ class CaoOptimizer : public BlockOptimizer {
     std::vector<Monomial> kept;
   };
 
+  /// A choice that was proposed and awaits its group's losses, lest it be made again.
+  struct Proposed {
+    TrialId trial;
+    std::uint64_t count;  // entries that were known
+    Choice choice;
+  };
+
+  Choice TakeProposed(std::span<const CaoEntry> known, TrialId trial);
   // All of these are functions of what was known, and of the trial.
   Choice Choose(std::span<const CaoEntry> known, TrialId trial) const;
   CaoPoint Centre(std::span<const CaoEntry> known) const;
@@ -75,7 +83,8 @@ class CaoOptimizer : public BlockOptimizer {
   CaoPoint start_;
   double first_step_;  // α(0)
   CaoHistory history_;
-  std::vector<float> rest_;  // where the slice of θ is, after all moves
+  std::vector<float> rest_;                 // where the slice of θ is, after all moves
+  mutable std::vector<Proposed> proposed_;  // the last few, oldest first; no part of the state
 };
 
 }  // namespace ndcao

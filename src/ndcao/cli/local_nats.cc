@@ -1,17 +1,17 @@
 #include "ndcao/cli/local_nats.h"
 
-#include <arpa/inet.h>
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <netinet/in.h>
 #include <signal.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <chrono>
 #include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
 #include <sstream>
 #include <thread>
 
@@ -19,33 +19,6 @@ namespace ndcao {
 namespace {
 
 constexpr std::chrono::seconds kPatience(30);
-
-sockaddr_in Loopback(int port) {
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  address.sin_port = htons(static_cast<std::uint16_t>(port));
-  return address;
-}
-
-int FreePort() {
-  const int probe = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in address = Loopback(0);
-  socklen_t size = sizeof address;
-  NDCAO_CHECK(::bind(probe, reinterpret_cast<sockaddr*>(&address), size) == 0);
-  NDCAO_CHECK(::getsockname(probe, reinterpret_cast<sockaddr*>(&address), &size) == 0);
-  ::close(probe);
-  return ntohs(address.sin_port);
-}
-
-bool Answers(int port) {
-  const int probe = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  const sockaddr_in address = Loopback(port);
-  const bool connected =
-      ::connect(probe, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
-  ::close(probe);
-  return connected;
-}
 
 // In the PATH, or where system programs lie.
 std::string FindProgram() {
@@ -58,6 +31,14 @@ std::string FindProgram() {
   return "";
 }
 
+// Which URL the server has chosen: it writes them to a file when it listens. Empty before.
+std::string UrlIn(const std::string& ports_file) {
+  std::ifstream file(ports_file);
+  const auto ports = nlohmann::json::parse(file, nullptr, /*allow_exceptions=*/false);
+  if (!ports.is_object() || !ports.contains("nats") || ports["nats"].empty()) return "";
+  return ports["nats"].front().get<std::string>();
+}
+
 }  // namespace
 
 Result<std::unique_ptr<LocalNats>> LocalNats::Start(const std::string& folder) {
@@ -67,8 +48,8 @@ Result<std::unique_ptr<LocalNats>> LocalNats::Start(const std::string& folder) {
         "--journal nats: no nats-server is installed; install the package nats-server, or name one "
         "that runs: --journal nats://HOST:PORT");
   }
-  const int port = FreePort();
-  const std::string port_text = std::to_string(port);
+  std::error_code ignored;  // the server says what is wrong with its folder
+  std::filesystem::create_directories(folder, ignored);
   const pid_t process = ::fork();
   NDCAO_CHECK(process >= 0);
   if (process == 0) {
@@ -76,24 +57,31 @@ Result<std::unique_ptr<LocalNats>> LocalNats::Start(const std::string& folder) {
     const int nowhere = ::open("/dev/null", O_RDWR);
     ::dup2(nowhere, STDOUT_FILENO);
     ::dup2(nowhere, STDERR_FILENO);
-    ::execl(program.c_str(), program.c_str(), "-a", "127.0.0.1", "-p", port_text.c_str(), "-js",
-            "-sd", folder.c_str(), nullptr);
+    ::execl(program.c_str(), program.c_str(), "-a", "127.0.0.1", "-p", "-1", "-js", "-sd",
+            folder.c_str(), "--ports_file_dir", folder.c_str(), nullptr);
     ::_exit(1);
   }
-  std::unique_ptr<LocalNats> server(new LocalNats(process, port));
+  std::unique_ptr<LocalNats> server(new LocalNats(process));
+  const std::string name = std::filesystem::path(program).filename();
+  const std::string ports_file = fmt::format("{}/{}_{}.ports", folder, name, process);
   const auto deadline = std::chrono::steady_clock::now() + kPatience;
-  while (!Answers(port)) {
+  while ((server->url_ = UrlIn(ports_file)).empty()) {
+    if (server->Ended()) return Failed(program + " ends at once: run it by hand to see why");
     if (std::chrono::steady_clock::now() > deadline) return Failed(program + " does not answer");
-    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
   }
   return server;
 }
 
+bool LocalNats::Ended() {
+  if (process_ != 0 && ::waitpid(process_, nullptr, WNOHANG) == process_) process_ = 0;
+  return process_ == 0;
+}
+
 LocalNats::~LocalNats() {
+  if (Ended()) return;
   ::kill(process_, SIGTERM);
   ::waitpid(process_, nullptr, 0);
 }
-
-std::string LocalNats::url() const { return fmt::format("nats://127.0.0.1:{}", port_); }
 
 }  // namespace ndcao

@@ -12,21 +12,24 @@ namespace ndcao {
 
 class LocalNats {
  public:
-  /// Starts the installed nats-server on a free port, with its streams in `folder`, and waits until
-  /// it answers. kInvalid if there is none.
+  /// Starts the installed nats-server on a port of its choice, with its streams in `folder`, and
+  /// waits until it listens. kInvalid if none is installed, kFailed if it does not come up.
   static Result<std::unique_ptr<LocalNats>> Start(const std::string& folder);
   /// Ends it.
   ~LocalNats();
   LocalNats(const LocalNats&) = delete;
   LocalNats& operator=(const LocalNats&) = delete;
 
-  std::string url() const;
+  const std::string& url() const { return url_; }
 
  private:
-  LocalNats(pid_t process, int port) : process_(process), port_(port) {}
+  explicit LocalNats(pid_t process) : process_(process) {}
 
-  pid_t process_;
-  int port_;
+  /// Whether the server has ended by itself.
+  bool Ended();
+
+  pid_t process_;  // 0 once it has ended
+  std::string url_;
 };
 
 }  // namespace ndcao

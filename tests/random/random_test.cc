@@ -10,6 +10,7 @@
 #include "ndcao/random/perturbation_stream.h"
 #include "ndcao/random/philox.h"
 #include "ndcao/random/sequence.h"
+#include "ndcao/random/uniforms.h"
 
 namespace ndcao {
 namespace {
@@ -46,6 +47,39 @@ TEST(PerturbationStreamTest, SignsAreTheBitsOfTheStream) {
     const bool minus = (bits[j % 128 / 32] >> (j % 32) & 1) != 0;
     EXPECT_EQ(out[j], minus ? -1.0f : 1.0f) << j;
   }
+}
+
+UniformsKey AnyUniformsKey() {
+  return {*rc::gen::arbitrary<std::uint64_t>(), Purpose::kTest,
+          *rc::gen::arbitrary<std::uint64_t>(), *rc::gen::inRange<std::uint32_t>(0, 1u << 24)};
+}
+
+// The definition, number by number.
+double UniformAt(const UniformsKey& key, std::uint32_t first, std::size_t j) {
+  const auto bits = PhiloxBits(key.seed, key.purpose, key.name, key.index,
+                               first + static_cast<std::uint32_t>(j / 8));
+  const std::uint32_t half = bits[j % 8 / 2] >> (16 * (j % 2)) & 0xffff;
+  return (half + 0.5) / 32768 - 1;
+}
+
+RC_GTEST_PROP(UniformsTest, EachKernelDrawsTheNumbersOfTheStream, (std::uint32_t position)) {
+  using namespace uniforms_internal;
+  const UniformsKey key = AnyUniformsKey();
+  std::vector<double> expected(kUniforms);
+  for (std::size_t j = 0; j < kUniforms; ++j) expected[j] = UniformAt(key, position, j);
+  for (const Kernel& kernel : SupportedKernels()) {
+    std::vector<double> drawn(kUniforms);
+    kernel.draw(key, position, drawn.data());
+    RC_TAG(std::string(kernel.name));
+    RC_ASSERT(drawn == expected);
+  }
+}
+
+RC_GTEST_PROP(UniformsTest, AnyNumberOfThem, ()) {
+  const UniformsKey key = AnyUniformsKey();
+  std::vector<double> drawn(*rc::gen::inRange<std::size_t>(0, 2000));
+  DrawUniforms(key, drawn);
+  for (std::size_t j = 0; j < drawn.size(); ++j) RC_ASSERT(drawn[j] == UniformAt(key, 0, j));
 }
 
 RC_GTEST_PROP(PerturbationStreamTest, AnyRangeAloneEqualsThatRangeOfTheWhole,

@@ -7,6 +7,7 @@
 
 #include "ndcao/base/hash.h"
 #include "ndcao/random/sequence.h"
+#include "ndcao/random/uniforms.h"
 
 namespace ndcao {
 namespace {
@@ -210,12 +211,7 @@ double CaoOptimizer::Step(std::span<const CaoEntry> known) const {
 // Sixteen bits a number: finer than any estimate, and half the price.
 void CaoOptimizer::DrawCandidate(TrialId trial, std::uint32_t candidate,
                                  std::span<double> u) const {
-  RandomSequence random(key_, Purpose::kCandidates, trial.value, kCandidateStream + candidate);
-  for (std::size_t j = 0; j < u.size(); j += 2) {
-    const std::uint32_t bits = random.Next32();
-    u[j] = ((bits & 0xffff) + 0.5) * 0x1p-15 - 1;
-    if (j + 1 < u.size()) u[j + 1] = ((bits >> 16) + 0.5) * 0x1p-15 - 1;
-  }
+  DrawUniforms({key_, Purpose::kCandidates, trial.value, kCandidateStream + candidate}, u);
 }
 
 void CaoOptimizer::MoveToCentre(std::span<float> target) {

@@ -6,48 +6,20 @@
 #include <cmath>
 #include <vector>
 
+#include "ndcao/random/drawing.h"
 #include "ndcao/random/normal.h"
-#include "ndcao/random/philox.h"
+#include "ndcao/random/philox_words.h"
 
 namespace ndcao::normals_internal {
 namespace {
 
-template <typename T>
-using Lanes = std::array<T, kPositions>;
-
-struct Words {
-  Lanes<std::uint32_t> x0, x1, x2, x3;
-};
-
-// Philox4x32-10 of kPositions counters side by side (Random123's rounds; philox.h has it for one).
-[[gnu::always_inline]] inline void FillWords(const NormalKey& key, std::uint32_t position,
-                                             Words& words) {
-  for (std::size_t i = 0; i < kPositions; ++i) {
-    words.x0[i] = position + static_cast<std::uint32_t>(i);
-    words.x1[i] = IndexWord(key.evaluation, Purpose::kGaussians);
-    words.x2[i] = static_cast<std::uint32_t>(key.trial);
-    words.x3[i] = static_cast<std::uint32_t>(key.trial >> 32);
-  }
-  auto k0 = static_cast<std::uint32_t>(key.seed);
-  auto k1 = static_cast<std::uint32_t>(key.seed >> 32);
-  for (int round = 0; round < 10; ++round) {
-    for (std::size_t i = 0; i < kPositions; ++i) {
-      const std::uint64_t p0 = std::uint64_t{PHILOX_M4x32_0} * words.x0[i];
-      const std::uint64_t p1 = std::uint64_t{PHILOX_M4x32_1} * words.x2[i];
-      words.x0[i] = static_cast<std::uint32_t>(p1 >> 32) ^ words.x1[i] ^ k0;
-      words.x1[i] = static_cast<std::uint32_t>(p1);
-      words.x2[i] = static_cast<std::uint32_t>(p0 >> 32) ^ words.x3[i] ^ k1;
-      words.x3[i] = static_cast<std::uint32_t>(p0);
-    }
-    k0 += PHILOX_W32_0;
-    k1 += PHILOX_W32_1;
-  }
-}
+using Words = random_internal::PhiloxWords<kPositions>;
+using Word = decltype(Words::x0);
 
 // A pair from each position: every other pair of `out`.
-[[gnu::always_inline]] inline void FillPairs(const Lanes<std::uint32_t>& radius_bits,
-                                             const Lanes<std::uint32_t>& angle_bits, float* out) {
-  Lanes<float> first, second;
+[[gnu::always_inline]] inline void FillPairs(const Word& radius_bits, const Word& angle_bits,
+                                             float* out) {
+  std::array<float, kPositions> first, second;
   for (std::size_t i = 0; i < kPositions; ++i) {
     const NormalPair pair = BoxMuller(radius_bits[i], angle_bits[i]);
     first[i] = pair.first;
@@ -62,41 +34,17 @@ struct Words {
 [[gnu::always_inline]] inline void DrawBody(const NormalKey& key, std::uint32_t position,
                                             float* out) {
   Words words;
-  FillWords(key, position, words);
+  random_internal::FillWords(key.seed, Purpose::kGaussians, key.trial, key.evaluation, position,
+                             words);
   FillPairs(words.x0, words.x1, out);
   FillPairs(words.x2, words.x3, out + 2);
-}
-
-void DrawPortable(const NormalKey& key, std::uint32_t position, float* out) {
-  DrawBody(key, position, out);
-}
-
-#if defined(__x86_64__)
-[[gnu::target("avx2")]] void DrawAvx2(const NormalKey& key, std::uint32_t position, float* out) {
-  DrawBody(key, position, out);
-}
-[[gnu::target("avx512f,avx512dq,avx512bw,prefer-vector-width=512")]] void DrawAvx512(
-    const NormalKey& key, std::uint32_t position, float* out) {
-  DrawBody(key, position, out);
-}
-#endif
-
-std::vector<Kernel> FindKernels() {
-  std::vector<Kernel> found = {{"portable", DrawPortable}};
-#if defined(__x86_64__)
-  if (__builtin_cpu_supports("avx2")) found.push_back({"avx2", DrawAvx2});
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
-      __builtin_cpu_supports("avx512bw")) {
-    found.push_back({"avx512", DrawAvx512});
-  }
-#endif
-  return found;
 }
 
 }  // namespace
 
 std::span<const Kernel> SupportedKernels() {
-  static const std::vector<Kernel> kKernels = FindKernels();
+  static const std::vector<Kernel> kKernels =
+      random_internal::Drawing<DrawBody, NormalKey, float>::Supported();
   return kKernels;
 }
 

@@ -9,6 +9,8 @@
 #include <cstdint>
 #include <span>
 
+#include "ndcao/random/drawing.h"
+
 namespace ndcao::normals_internal {
 
 /// The stream of one evaluation: which bits.
@@ -24,12 +26,7 @@ inline constexpr std::size_t kPositions = 64;
 inline constexpr std::size_t kNormals = kPositions * kNormalsPerPosition;
 
 /// Writes kNormals numbers, those of `position` and the kPositions − 1 after it.
-using DrawNormals = void (*)(const NormalKey& key, std::uint32_t position, float* out);
-
-struct Kernel {
-  const char* name;
-  DrawNormals draw;
-};
+using Kernel = random_internal::DrawKernel<NormalKey, float>;
 
 /// What this processor can run, the slowest first.
 std::span<const Kernel> SupportedKernels();

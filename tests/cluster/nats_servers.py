@@ -92,16 +92,21 @@ class WrongNonceOnce:
         self.server, self.port, self.connections = server, free_port(), 0
         self.url = f"nats://127.0.0.1:{self.port}"
         self.listener = socket.create_server(("127.0.0.1", self.port))
+        self.ends = []
         threading.Thread(target=self.accept, daemon=True).start()
 
     def close(self) -> None:
-        self.listener.close()
+        for opened in (self.listener, *self.ends):
+            with contextlib.suppress(OSError):  # the other side may have closed it already
+                opened.shutdown(socket.SHUT_RDWR)
+            opened.close()
 
     def accept(self) -> None:
         with contextlib.suppress(OSError):
             while True:
                 client = self.listener.accept()[0]
                 server = socket.create_connection(("127.0.0.1", self.server.port))
+                self.ends += client, server
                 self.connections += 1
                 greeting = server.recv(65536)
                 if self.connections == 1:

@@ -126,6 +126,24 @@ TEST(CaoTest, AStaleLossIsAttributedToWhereItWasMeasured) {
   }
 }
 
+// As an audit does, which proposes a group's trial again.
+TEST(CaoTest, ATrialThatIsProposedTwiceIsKnownByItsVersion) {
+  BlockOptions options = Cao();
+  options.cao.window = 10;
+  Driver driver(Sum, ParameterVector(5, 1.0f), kCaoShape, 1000);
+  driver.Add(options, Slice::Whole(5));
+  driver.Run(40);
+  const TrialId twice = TrialId::Async(3, 7);
+  const ParameterVector older = PlaceOf(driver.optimizer(), twice, 5);
+  driver.Run(60);
+  const ParameterVector newer = PlaceOf(driver.optimizer(), twice, 5);
+  ASSERT_NE(newer, older);
+  SerialExecutor executor;
+  driver.optimizer().Observe(At(twice, 100, 101, -100.0f), driver.theta(), driver.mutable_theta(),
+                             executor);
+  for (std::size_t i = 0; i < 5; ++i) EXPECT_FLOAT_EQ(driver.theta()[i], newer[i]);
+}
+
 TEST(CaoTest, ALossFromBeforeMemoryTeachesNothing) {
   BlockOptions options = Cao();
   options.cao.window = 10;

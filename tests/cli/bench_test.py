@@ -1,7 +1,9 @@
 """bench throughput, bench memory and simulate: their JSON, and what they refuse."""
 
+import os
 import shutil
 import unittest
+from unittest import mock
 
 from ndcao_program import Program
 
@@ -59,6 +61,15 @@ class BenchTest(Program):
         self.assertAlmostEqual(result["ratio"], result["training_images_per_second"]
                                / result["inference_images_per_second"])
         self.assertEqual(list(self.dir.iterdir()), [])  # it leaves nothing behind
+
+    def test_a_server_that_does_not_come_up_is_said_to(self):
+        programs = self.dir / "bin"
+        programs.mkdir()
+        (programs / "nats-server").write_text("#!/bin/sh\nexit 3\n")
+        (programs / "nats-server").chmod(0o755)
+        with mock.patch.dict(os.environ, PATH=f"{programs}:{os.environ['PATH']}"):
+            self.refused("bench", "workers", *SMALL, "--dir", str(self.dir), "--journal", "nats",
+                         code=1, says="nats-server ends at once")
 
     def test_workers_are_refused_where_digests_mean_nothing(self):
         for flags, says in ((["--mode", "async"], "--mode sync"),

@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::size_t kLeastPoints = 3;  // before that there is nothing to fit
 constexpr std::size_t kLateGroups = 64;  // how late a group may be, beyond its round
-constexpr std::size_t kProposals = 8;    // choices remembered until their losses are known
+constexpr std::size_t kProposals = 8;    // choices that await their losses, beyond a round's
 constexpr double kLinearRidge = 0.1;
 constexpr double kMonomialRidge = 10;
 
@@ -87,7 +87,7 @@ CaoOptimizer::CaoOptimizer(const BlockOptions& options, CohortContext context,
 
 std::shared_ptr<const Proposal> CaoOptimizer::Propose(TrialId trial, double) const {
   const auto known = history_.Now();
-  if (proposed_.size() == kProposals) proposed_.erase(proposed_.begin());
+  if (proposed_.size() == kProposals + context_.shape.slots) proposed_.erase(proposed_.begin());
   proposed_.push_back({trial, CountOf(known), Choose(known, trial)});
   CaoPoint point = proposed_.back().choice.point;
   if (!options_.cao.coordinate) {

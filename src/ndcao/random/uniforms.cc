@@ -51,8 +51,8 @@ void DrawUniforms(const UniformsKey& key, std::span<double> out) {
     position += kPositions;
     out = out.subspan(kUniforms);
   }
-  std::array<double, kUniforms> rest;
   if (out.empty()) return;
+  std::array<double, kUniforms> rest;
   kFastest.draw(key, position, rest.data());
   std::copy_n(rest.begin(), out.size(), out.begin());
 }
